@@ -1,0 +1,92 @@
+package contract
+
+import (
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/containerpub/cpub/sdk/schema"
+)
+
+// ImageBuild builds an image from a directory artifact and a Containerfile.
+func ImageBuild() Type {
+	context := schema.Directory("context", "The build context.")
+	context.Required = true
+	network := defaults(text("network", "The network of each RUN. Others than none must be allowed by the policy."), `"none"`)
+	pull := defaults(text("pull", "When to pull base images."), `"missing"`)
+	pull.Enum = []string{"always", "missing", "never", "newer"}
+	return Type{
+		Name: "image_build",
+		Doc: "Builds an image. A build runs the uploader's code as much as container_run does, so it has the same kind of limits: no network " +
+			"unless allowed, memory and CPU of each RUN, a time limit, and base images from allowed registries alone.",
+		Step: schema.Step{
+			Input: schema.Object{Attrs: []schema.Attr{
+				context,
+				text("containerfile", "Path of the Containerfile in the context; Containerfile or Dockerfile if left out. "+
+					"A text with more than one line is taken as the Containerfile itself."),
+				list("tags", "Names for the image."),
+				dict("build_args", "Values for ARG."),
+				text("target", "The stage to build; the last if left out."),
+				text("platform", "Such as `linux/arm64`; the host's own if left out."),
+				dict("labels", "Labels of the image."),
+				dict("annotations", "Annotations of the image's manifest."),
+				pull,
+				flag("no_cache", "Build every layer anew."),
+				defaults(size("memory", "Memory of each RUN."), `"512m"`),
+				defaults(number("cpus", "CPUs of each RUN, such as 0.5."), "1"),
+				network,
+				defaults(duration("time_limit", "Of the whole build."), `"10m"`),
+				flag("allow_unenforced_limits", "Build even where a limit cannot be enforced; the policy must allow it."),
+			}},
+			Output: schema.Object{Attrs: []schema.Attr{
+				located("image", "The image in the store that built it."),
+				{Name: "tags", Type: cty.List(cty.String), Doc: "The image's names."},
+				number("size", "Bytes."),
+				flag("cached", "Whether every layer came from the cache."),
+				schema.File("log", "The build's whole output."),
+			}},
+		},
+	}
+}
+
+// ImagePush pushes a located image to a registry.
+func ImagePush() Type {
+	image := located("image", "The image to push.")
+	image.Required = true
+	compression := text("compression", "Of the layers; as the store has them if left out.")
+	compression.Enum = []string{"gzip", "zstd"}
+	return Type{
+		Name: "image_push",
+		Doc:  "Pushes an image to a registry and checks that the registry has what was pushed. The reference by digest is valid everywhere.",
+		Step: schema.Step{
+			Input: schema.Object{Attrs: []schema.Attr{
+				image,
+				required(text("destination", "The reference to push to, with a tag: `HOST[:PORT]/NAME:TAG`.")),
+				compression,
+			}},
+			Output: schema.Object{Attrs: []schema.Attr{
+				text("reference", "The pushed image by digest: `HOST/NAME@sha256:…`."),
+				text("digest", "The manifest's digest."),
+				flag("cached", "Whether the registry had it already under this tag."),
+			}},
+		},
+	}
+}
+
+// ImagePull pulls an image from a registry.
+func ImagePull() Type {
+	policy := defaults(text("policy", "When to pull."), `"missing"`)
+	policy.Enum = []string{"always", "missing", "never", "newer"}
+	return Type{
+		Name: "image_pull",
+		Doc:  "Pulls an image from a registry into the store of the provider instance.",
+		Step: schema.Step{
+			Input: schema.Object{Attrs: []schema.Attr{
+				required(text("reference", "The image's reference, by tag or by digest.")),
+				policy,
+			}},
+			Output: schema.Object{Attrs: []schema.Attr{
+				located("image", "The image in the store that has it now."),
+				text("digest", "The manifest's digest."),
+			}},
+		},
+	}
+}
