@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Builds the tools that are named, at the versions that stand here, into .cache/bin:
+#
+#   hack/tools.sh temporal golangci-lint …
+#
+# A stamp beside each one says what it was built from, so that a second call takes milliseconds.
+. "$(dirname "$0")/lib.sh"
+
+go_version=$(go env GOVERSION)
+
+# source_of NAME: the package and its exact version.
+source_of() {
+	case $1 in
+	temporal) echo github.com/temporalio/cli/cmd/temporal@v1.5.1 ;;
+	versitygw) echo github.com/versity/versitygw/cmd/versitygw@v1.8.0 ;;
+	registry) echo github.com/distribution/distribution/v3/cmd/registry@v3.1.1 ;;
+	docker-compose) echo github.com/docker/compose/v2/cmd@v2.40.0 ;;
+	golangci-lint) echo github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.0 ;;
+	gotestsum) echo gotest.tools/gotestsum@v1.13.0 ;;
+	protoc-gen-go) echo google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11 ;;
+	protoc-gen-go-grpc) echo google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.0 ;;
+	podman-5.8.2) echo github.com/containers/podman/v5/cmd/podman@v5.8.2 ;;
+	*) die "no tool is called $1" ;;
+	esac
+}
+
+# build NAME PACKAGE@VERSION
+build() {
+	case $1 in
+	podman-5.8.2) hack/podman5.sh "$tools/$1" ;;
+	docker-compose) compose "$2" ;;
+	*) GOBIN=$tools with_progress "building $1" go install -v "$2" ;;
+	esac
+}
+
+# compose PACKAGE@VERSION: a module of its own, because `go install` refuses one whose go.mod has exclude directives.
+compose() {
+	local package=${1%@*} version=${1#*@} work
+	work=$(mktemp -d)
+	(
+		cd "$work"
+		go mod init tool
+		go get "$package@$version"
+	) >/dev/null 2>&1 || die "fetching $1"
+	with_progress "building docker-compose" go build -C "$work" -v \
+		-ldflags "-X github.com/docker/compose/v2/internal.Version=$version" -o "$tools/docker-compose" "$package"
+	rm -rf "$work"
+}
+
+# current NAME SOURCE: is it there, built from this?
+current() {
+	[ -x "$tools/$1" ] && [ "$(cat "$tools/.$1.stamp" 2>/dev/null)" = "$2" ]
+}
+
+mkdir -p "$tools"
+for name in "$@"; do
+	package=$(source_of "$name")
+	source="$package $go_version"
+	current "$name" "$source" && continue
+	(
+		flock 9 # another make may be at it
+		current "$name" "$source" && exit
+		build "$name" "$package"
+		echo "$source" >"$tools/.$name.stamp"
+	) 9>"$tools/.$name.lock"
+done
