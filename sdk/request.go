@@ -58,18 +58,6 @@ type Progress struct {
 	Unit    string `json:"unit,omitempty"`  // "bytes", "entries"; empty for plain counts
 }
 
-// Rules are policy that only shows while a step runs. The zero value denies.
-type Rules struct {
-	// PullFrom and BuildFrom are patterns of image references ("localhost:5000/*", "*" matches any run of characters): what may
-	// be pulled by a step, and what a Containerfile may name in FROM and COPY --from.
-	PullFrom  []string `json:"pull_from,omitempty"`
-	BuildFrom []string `json:"build_from,omitempty"`
-	// CacheMounts allows RUN --mount=type=cache.
-	CacheMounts bool `json:"cache_mounts,omitempty"`
-	// Source says where the rules stand, for messages: "worker.hcl:12".
-	Source string `json:"source,omitempty"`
-}
-
 // Decode reads the input into a struct. A mismatch is the author's mistake.
 func (r *Request) Decode(v any) error {
 	if err := json.Unmarshal(r.Input, v); err != nil {
