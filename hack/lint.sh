@@ -5,7 +5,6 @@
 hack/apt.sh lint
 hack/tools.sh golangci-lint
 
-golangci-lint config verify
 golangci-lint run ./...
 golangci-lint fmt --diff
-shellcheck -x -P SCRIPTDIR .ci/run hack/*.sh
+shellcheck -x -P SCRIPTDIR .ci/run hack/*.sh hack/*/*.sh
