@@ -3,6 +3,8 @@
 // pass the suite of the type in sdk/sdktest.
 package contract
 
+//go:generate go run ../../internal/stepdocs ../../docs/steps
+
 import (
 	"github.com/zclconf/go-cty/cty"
 

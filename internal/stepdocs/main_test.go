@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/containerpub/cpub/sdk/contract"
+)
+
+// The checked-in pages are what a reader sees, so they must be what the schemas say.
+func TestPagesAreCurrent(t *testing.T) {
+	dir := t.TempDir()
+	if err := write(dir); err != nil {
+		t.Fatal(err)
+	}
+	made, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(made) != len(contract.All())+1 {
+		t.Errorf("%d pages for %d types", len(made), len(contract.All()))
+	}
+	for _, f := range made {
+		want, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join("..", "..", "docs", "steps", f.Name()))
+		if err != nil || string(got) != string(want) {
+			t.Errorf("docs/steps/%s is not what the schemas give (%v): run make generate", f.Name(), err)
+		}
+	}
+}
+
+func TestPageTellsDefaultsAndRequirements(t *testing.T) {
+	text := page(contract.ContainerRun())
+	for _, want := range []string{"| `memory` | size | `\"128m\"` |", "| `image` | located value or string | required |", "- `limits.memory`: number"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+}
