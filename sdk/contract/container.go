@@ -40,7 +40,7 @@ func ContainerRun() Type {
 					Doc: "Folders in memory (they count as the container's memory) and their sizes.",
 				},
 				list("cap_add", "Capabilities to add to none at all; the policy must allow each."),
-				list("cap_drop", "Capabilities to drop; all are dropped if left out."),
+				list("cap_drop", "Capabilities to take away from cap_add. All others are dropped anyway."),
 				userns,
 				dict("labels", "Labels of the container."),
 				{Name: "success_exit_codes", Type: cty.List(cty.Number), Default: "[0]", Doc: "Exit codes that are a success."},
