@@ -21,6 +21,9 @@ func (s *sourceReader) ReadAt(p []byte, off int64) (int, error) {
 		s.fail(err)
 		return 0, err
 	}
+	if off < 0 { // computed from what the archive says, which is then at fault
+		return 0, io.ErrUnexpectedEOF
+	}
 	n, err := s.src.ReadAt(p, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("reading the archive: %w", err)
