@@ -1,0 +1,32 @@
+package wire
+
+import (
+	"github.com/containerpub/cpub/internal/wire/pb"
+	"github.com/containerpub/cpub/sdk"
+)
+
+func fromConfiguration(c sdk.Configuration) *pb.ConfigureRequest {
+	out := &pb.ConfigureRequest{Instance: c.Instance, Config: c.Config, StateDir: c.StateDir}
+	for _, r := range c.Registries {
+		out.Registries = append(out.Registries, fromRegistry(r))
+	}
+	return out
+}
+
+func toConfiguration(r *pb.ConfigureRequest) sdk.Configuration {
+	out := sdk.Configuration{Instance: r.GetInstance(), Config: r.GetConfig(), StateDir: r.GetStateDir()}
+	for _, reg := range r.GetRegistries() {
+		out.Registries = append(out.Registries, toRegistry(reg))
+	}
+	return out
+}
+
+func fromRegistry(r sdk.Registry) *pb.Registry {
+	return &pb.Registry{Host: r.Host, Insecure: r.Insecure, Username: r.Username, Password: r.Password, Ca: r.CA}
+}
+
+func toRegistry(r *pb.Registry) sdk.Registry {
+	return sdk.Registry{
+		Host: r.GetHost(), Insecure: r.GetInsecure(), Username: r.GetUsername(), Password: r.GetPassword(), CA: r.GetCa(),
+	}
+}
