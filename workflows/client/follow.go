@@ -1,0 +1,168 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+
+	"github.com/containerpub/cpub/engine"
+	"github.com/containerpub/cpub/sdk"
+)
+
+// Kind is what an Event tells.
+type Kind string
+
+// The kinds of events.
+const (
+	RunStarted    Kind = "run_started"
+	StepScheduled Kind = "step_scheduled" // it is in its queue
+	StepStarted   Kind = "step_started"   // an attempt runs
+	StepProgress  Kind = "step_progress"
+	StepLog       Kind = "step_log"
+	StepRetried   Kind = "step_retried" // an attempt failed or was lost, another one follows
+	StepEnded     Kind = "step_ended"
+	RunEnded      Kind = "run_ended"
+	// Disconnected tells that Temporal does not answer; following goes on when it does again.
+	Disconnected Kind = "disconnected"
+	Reconnected  Kind = "reconnected"
+)
+
+// Event is something that happened in a run.
+type Event struct {
+	Kind     Kind              `json:"event"`
+	Time     time.Time         `json:"time"`
+	Step     string            `json:"step,omitempty"`
+	Type     string            `json:"type,omitempty"`
+	Attempt  int               `json:"attempt,omitempty"`
+	Status   engine.Status     `json:"status,omitempty"` // of StepEnded and RunEnded
+	Message  string            `json:"message,omitempty"`
+	Progress *sdk.Progress     `json:"progress,omitempty"`
+	Text     string            `json:"text,omitempty"` // of StepLog: whole lines, mostly
+	Outputs  json.RawMessage   `json:"outputs,omitempty"`
+	Error    *engine.StepError `json:"error,omitempty"`
+}
+
+// followEvery is how often a follower looks at what the history does not tell: attempts, progress, logs.
+const followEvery = 500 * time.Millisecond
+
+// Follow tells emit what happens in a run, from its beginning on, until it ends, and returns how it stood then. It outlasts a server
+// that cannot be reached for a while. emit is called from one goroutine.
+func (c *Client) Follow(ctx context.Context, id, runID string, emit func(Event)) (*Run, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	desc, err := c.temporal.DescribeWorkflowExecution(ctx, id, runID)
+	if err != nil {
+		return nil, c.wrapRun(err, id, "looking at")
+	}
+	runID = desc.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	f := &follower{client: c, fold: newFold(id, runID), logs: map[string]int64{}, emit: emit}
+	f.fold.emit = func(e Event) { f.forward(ctx, e) }
+	events, failed := make(chan *historypb.HistoryEvent), make(chan error, 1)
+	go func() { failed <- c.history(ctx, id, runID, events) }()
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for !f.fold.ended() {
+		select {
+		case e := <-events:
+			f.fold.event(e)
+		case <-tick.C:
+			f.look(ctx)
+		case err := <-failed:
+			return nil, c.wrapRun(err, id, "following")
+		}
+	}
+	return f.fold.run, nil
+}
+
+// history sends a run's events, waiting for those to come, until ctx ends. A server that does not answer is asked again.
+func (c *Client) history(ctx context.Context, id, runID string, events chan<- *historypb.HistoryEvent) error {
+	var last int64
+	for {
+		iter := c.temporal.GetWorkflowHistory(ctx, id, runID, true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for iter.HasNext() {
+			e, err := iter.Next()
+			if err != nil {
+				var unreachable *UnreachableError
+				if ctx.Err() != nil || !errors.As(c.wrap(err, "reading the history"), &unreachable) {
+					return err
+				}
+				break
+			}
+			if e.GetEventId() <= last {
+				continue
+			}
+			last = e.GetEventId()
+			select {
+			case events <- e:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		select {
+		case <-time.After(followEvery):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// follower is one Follow under way.
+type follower struct {
+	client *Client
+	fold   *fold
+	logs   map[string]int64 // step -> how much of its log was told
+	emit   func(Event)
+	away   bool // Temporal does not answer
+}
+
+// forward hands an event on, and before a step's end the rest of its log.
+func (f *follower) forward(ctx context.Context, e Event) {
+	if e.Kind == StepEnded {
+		f.log(ctx, f.fold.run.Step(e.Step))
+	}
+	f.emit(e)
+}
+
+// look asks for what the history does not tell.
+func (f *follower) look(ctx context.Context) {
+	desc, err := f.client.temporal.DescribeWorkflowExecution(ctx, f.fold.run.ID, f.fold.run.RunID)
+	if ctx.Err() != nil {
+		return
+	}
+	if (err != nil) != f.away {
+		f.away = err != nil
+		e := Event{Kind: Reconnected, Time: time.Now()}
+		if err != nil {
+			e.Kind, e.Message = Disconnected, err.Error()
+		}
+		f.emit(e)
+	}
+	if err != nil {
+		return
+	}
+	f.fold.pending(desc.GetPendingActivities())
+	for _, s := range f.fold.run.Steps {
+		if s.Status == engine.StatusRunning {
+			f.log(ctx, s)
+		}
+	}
+}
+
+// log tells what is new in a step's log. A store that fails is asked again the next time.
+func (f *follower) log(ctx context.Context, s *Step) {
+	if f.client.store == nil || s == nil || s.Key == "" {
+		return
+	}
+	for {
+		data, next, err := f.client.store.ReadLog(ctx, s.Key, f.logs[s.Name])
+		if err != nil || len(data) == 0 {
+			return
+		}
+		f.logs[s.Name] = next
+		f.emit(Event{Kind: StepLog, Time: time.Now(), Step: s.Name, Type: s.Type, Attempt: s.Attempt, Text: string(data)})
+	}
+}
