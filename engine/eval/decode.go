@@ -1,0 +1,257 @@
+package eval
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/containerpub/cpub/sdk/schema"
+)
+
+// Decode evaluates a body against a schema. The value has every attribute of shape.Type(), null where it was not set; it is what could be
+// read, also with errors. what names the body in messages, such as `step type "image_build"`; at is where to point when
+// something is missing; also are names to suggest beside the schema's own.
+func (s *Scope) Decode(body *hclsyntax.Body, shape schema.Object, what string, at hcl.Range, also ...string) (cty.Value, hcl.Diagnostics) {
+	g := grammar{what: what, hints: also}
+	for _, a := range shape.Attrs {
+		g.attrs = append(g.attrs, a.Name)
+	}
+	for _, b := range shape.Blocks {
+		g.blocks = append(g.blocks, b.Name)
+	}
+	diags := g.check(body)
+	attrs := map[string]cty.Value{}
+	for i := range shape.Attrs {
+		v, more := s.decodeAttr(body, &shape.Attrs[i], what, at)
+		diags = append(diags, more...)
+		attrs[shape.Attrs[i].Name] = v
+	}
+	for i := range shape.Blocks {
+		v, more := s.decodeBlocks(body, &shape.Blocks[i], what, at)
+		diags = append(diags, more...)
+		attrs[shape.Blocks[i].Name] = v
+	}
+	return cty.ObjectVal(attrs), Sort(diags)
+}
+
+func (s *Scope) decodeAttr(body *hclsyntax.Body, a *schema.Attr, what string, at hcl.Range) (cty.Value, hcl.Diagnostics) {
+	set, ok := body.Attributes[a.Name]
+	if !ok {
+		if a.Required {
+			return cty.NullVal(a.Type), hcl.Diagnostics{missing(a.Name, what, at)}
+		}
+		return cty.NullVal(a.Type), nil
+	}
+	v, diags := s.evaluate(set.Expr)
+	if a.Deprecated != "" {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning, Summary: "Deprecated attribute",
+			Detail: fmt.Sprintf("%q is deprecated: %s.", a.Name, a.Deprecated), Subject: set.NameRange.Ptr(),
+		})
+	}
+	if diags.HasErrors() {
+		return cty.UnknownVal(a.Type), diags
+	}
+	out, problem := s.fit(v, a)
+	if problem != "" {
+		return cty.UnknownVal(a.Type), append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "Wrong value",
+			Detail:   fmt.Sprintf("%q %s", a.Name, problem),
+			Subject:  set.Expr.Range().Ptr(),
+			Context:  set.SrcRange.Ptr(),
+		})
+	}
+	if a.Sensitive {
+		out = out.Mark(Sensitive)
+	}
+	return out, diags
+}
+
+// fit gives a value the attribute's type and checks what the attribute says about it. The problem is the rest of a sentence.
+func (s *Scope) fit(v cty.Value, a *schema.Attr) (out cty.Value, problem string) {
+	out, err := convertTo(v, a.Type)
+	if err != nil {
+		return cty.NilVal, fmt.Sprintf("takes %s: %s.", takes(a), describe(err))
+	}
+	if err := s.meter.value(out); err != nil {
+		return cty.NilVal, fmt.Sprintf("is too much: %s.", err)
+	}
+	shown, marks := out.UnmarkDeep()
+	switch {
+	case !shown.IsKnown():
+		return out, ""
+	case shown.IsNull() && a.Required:
+		return cty.NilVal, "must have a value; it is null."
+	case shown.IsNull():
+		return out, ""
+	case a.Located && !isLocated(shown):
+		return cty.NilVal, fmt.Sprintf("takes %s; this is %s.", takes(a), shown.Type().FriendlyName())
+	case shown.Type() != cty.String:
+		return out, checkArtifact(shown, a)
+	}
+	problem = checkText(shown.AsString(), a)
+	if problem != "" && len(marks) > 0 {
+		problem = fmt.Sprintf("takes %s. (The value is sensitive, and not shown.)", takes(a))
+	}
+	return out, problem
+}
+
+func takes(a *schema.Attr) string {
+	switch {
+	case a.Format == schema.FormatFile && a.Type.Equals(schema.ArtifactType):
+		return "a file of another step, such as step.NAME.file"
+	case a.Format == schema.FormatDirectory && a.Type.Equals(schema.ArtifactType):
+		return "a directory of another step, such as step.NAME.directory"
+	case a.Format == schema.FormatSize:
+		return `a size, such as "128m"`
+	case a.Format == schema.FormatDuration:
+		return `a duration, such as "5s"`
+	case len(a.Enum) > 0:
+		return "one of: " + oneOf(a.Enum)
+	case a.Located && a.Type == cty.DynamicPseudoType:
+		return "what another step made, such as step.NAME.image, or a reference as text"
+	case a.Located:
+		return "what another step made, such as step.NAME.image"
+	default:
+		return article(a.Type.FriendlyNameForConstraint())
+	}
+}
+
+func checkText(text string, a *schema.Attr) string {
+	var err error
+	switch a.Format {
+	case schema.FormatSize:
+		_, err = schema.ParseSize(text)
+	case schema.FormatDuration:
+		_, err = schema.ParseDuration(text)
+	default:
+	}
+	if err != nil {
+		return fmt.Sprintf("is wrong: %s.", err)
+	}
+	if len(a.Enum) > 0 && !slices.Contains(a.Enum, text) {
+		hint := didYouMean(text, a.Enum)
+		return fmt.Sprintf("cannot be %q. It takes one of: %s.%s", cut(text, 80), oneOf(a.Enum), hint)
+	}
+	return ""
+}
+
+func isLocated(v cty.Value) bool {
+	t := v.Type()
+	if t == cty.String || t == cty.DynamicPseudoType {
+		return true
+	}
+	if t.IsObjectType() {
+		return t.HasAttribute("id") && t.HasAttribute("location")
+	}
+	return t.IsCollectionType() || t.IsTupleType()
+}
+
+// directoryMediaType is sdk.MediaTypeDirectory, known here since only schema may be imported beside it.
+const directoryMediaType = "application/vnd.cpub.directory.v1.tar"
+
+// checkArtifact tells files and directories apart, which have one type, where the value is known.
+func checkArtifact(v cty.Value, a *schema.Attr) string {
+	if a.Format != schema.FormatFile && a.Format != schema.FormatDirectory || !v.Type().Equals(schema.ArtifactType) {
+		return ""
+	}
+	media := v.GetAttr("media_type")
+	if !media.IsKnown() || media.IsNull() {
+		return ""
+	}
+	if isDir := media.AsString() == directoryMediaType; isDir != (a.Format == schema.FormatDirectory) {
+		return fmt.Sprintf("takes %s; this is the other kind.", takes(a))
+	}
+	return ""
+}
+
+func (s *Scope) decodeBlocks(body *hclsyntax.Body, b *schema.Block, what string, at hcl.Range) (cty.Value, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	var found []*hclsyntax.Block
+	for _, block := range body.Blocks {
+		if block.Type == b.Name {
+			found = append(found, block)
+		}
+	}
+	if b.Required && len(found) == 0 {
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Missing block",
+			Detail: fmt.Sprintf("%s needs a block `%s { … }`.", sentence(what), b.Name), Subject: at.Ptr(),
+		})
+	}
+	var names, want []string
+	if b.Nesting == schema.NestingMap {
+		want = []string{"NAME"}
+	}
+	var vals []cty.Value
+	for _, block := range found {
+		diags = append(diags, labels(block, want...)...)
+		v, more := s.Decode(block.Body, b.Object, fmt.Sprintf("a block %q", b.Name), block.DefRange())
+		diags = append(diags, more...)
+		vals = append(vals, v)
+		if len(block.Labels) > 0 {
+			names = append(names, block.Labels[0])
+		}
+	}
+	switch b.Nesting {
+	case schema.NestingSingle:
+		_, more := single(body, b.Name)
+		diags = append(diags, more...)
+		if len(vals) == 0 {
+			return cty.NullVal(b.Object.Type()), diags
+		}
+		return vals[0], diags
+	case schema.NestingMap:
+		return mapOf(vals, names, found, b, diags)
+	default:
+		return listOf(vals, b.Object.Type()), diags
+	}
+}
+
+func mapOf(vals []cty.Value, names []string, found []*hclsyntax.Block, b *schema.Block, diags hcl.Diagnostics) (cty.Value, hcl.Diagnostics) {
+	if len(names) != len(vals) {
+		return cty.UnknownVal(cty.Map(b.Object.Type())), diags
+	}
+	attrs := map[string]cty.Value{}
+	for i, name := range names {
+		if _, again := attrs[name]; again {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Duplicate label",
+				Detail: fmt.Sprintf("There is a block %s %q already.", b.Name, name), Subject: found[i].LabelRanges[0].Ptr(),
+			})
+		}
+		attrs[name] = vals[i]
+	}
+	if len(attrs) == 0 {
+		return cty.MapValEmpty(b.Object.Type()), diags
+	}
+	if !sameTypes(vals) {
+		return cty.ObjectVal(attrs), diags
+	}
+	return cty.MapVal(attrs), diags
+}
+
+// listOf is a list where it can be one: attributes of any type make blocks differ, and then it is a tuple, which is the same as JSON.
+func listOf(vals []cty.Value, element cty.Type) cty.Value {
+	switch {
+	case len(vals) == 0:
+		return cty.ListValEmpty(element)
+	case !sameTypes(vals):
+		return cty.TupleVal(vals)
+	default:
+		return cty.ListVal(vals)
+	}
+}
+
+func sameTypes(vals []cty.Value) bool {
+	for _, v := range vals {
+		if !v.Type().Equals(vals[0].Type()) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,214 @@
+package eval
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// grammar is what may stand in a block: attributes, nested blocks, and what the language has but this build does not.
+type grammar struct {
+	what   string // for messages: `a variable`
+	attrs  []string
+	blocks []string
+	later  []string
+	hints  []string // further names to suggest
+}
+
+// check reports everything in the body that the grammar does not know.
+func (g grammar) check(b *hclsyntax.Body) (diags hcl.Diagnostics) {
+	for _, name := range slices.Sorted(maps.Keys(b.Attributes)) {
+		if !slices.Contains(g.attrs, name) {
+			diags = append(diags, g.unknown("attribute", name, b.Attributes[name].NameRange))
+		}
+	}
+	for _, block := range b.Blocks {
+		if !slices.Contains(g.blocks, block.Type) {
+			diags = append(diags, g.unknown("block", block.Type, block.TypeRange))
+		}
+	}
+	return diags
+}
+
+func (g grammar) unknown(kind, name string, at hcl.Range) *hcl.Diagnostic {
+	if slices.Contains(g.later, name) {
+		return notYet(name, at)
+	}
+	other, form := g.blocks, "Write it as a block: `"+name+" { … }`, without an equals sign."
+	same := g.attrs
+	if kind == "block" {
+		other, form, same = g.attrs, "Write it as an attribute: `"+name+" = …`.", g.blocks
+	}
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unknown " + kind, Subject: at.Ptr()}
+	switch {
+	case slices.Contains(other, name):
+		d.Summary = "Not " + article(kind)
+		d.Detail = fmt.Sprintf("In %s, %q is no %s. %s", g.what, name, kind, form)
+	case len(same) == 0:
+		d.Detail = fmt.Sprintf("%s has no %ss.", sentence(g.what), kind)
+	default:
+		hint := didYouMean(name, slices.Concat(same, other, g.hints))
+		if hint == "" {
+			hint = fmt.Sprintf(" There are: %s.", oneOf(same))
+		}
+		d.Detail = fmt.Sprintf("%s has no %s %q.%s", sentence(g.what), kind, name, hint)
+	}
+	return d
+}
+
+func article(noun string) string {
+	if noun != "" && strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
+func sentence(s string) string {
+	if s == "" || s[0] < 'a' || s[0] > 'z' {
+		return s
+	}
+	return string(s[0]-'a'+'A') + s[1:]
+}
+
+func notYet(name string, at hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Not in this build yet",
+		Detail:   fmt.Sprintf("%q belongs to the language, but this build of cpub cannot do it yet. Leave it out.", name),
+		Subject:  at.Ptr(),
+	}
+}
+
+// labels checks that a block has these labels and nothing but them, and that each is a usable name.
+func labels(b *hclsyntax.Block, want ...string) hcl.Diagnostics {
+	if len(b.Labels) != len(want) {
+		form := b.Type
+		for _, w := range want {
+			form += ` "` + w + `"`
+		}
+		at := b.DefRange()
+		if len(b.Labels) > len(want) {
+			at = b.LabelRanges[len(want)]
+		}
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError,
+			Summary:  "Wrong labels",
+			Detail:   fmt.Sprintf("A %s block has %d labels here; it is written `%s { … }`.", b.Type, len(b.Labels), form),
+			Subject:  at.Ptr(),
+		}}
+	}
+	var diags hcl.Diagnostics
+	for i, name := range b.Labels {
+		if !validName(name) {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Invalid name",
+				Detail:   fmt.Sprintf("%q cannot be a name: it takes letters, digits, _ and -, starts with a letter or _, and has at most 64 characters.", cut(name, 80)),
+				Subject:  b.LabelRanges[i].Ptr(),
+			})
+		}
+	}
+	return diags
+}
+
+func validName(s string) bool {
+	for i, r := range s {
+		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !letter && (i == 0 || r != '-' && (r < '0' || r > '9')) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+func cut(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return s
+}
+
+// single gives the only block of that type, or nil; further ones are reported.
+func single(b *hclsyntax.Body, name string) (found *hclsyntax.Block, diags hcl.Diagnostics) {
+	for _, block := range b.Blocks {
+		if block.Type != name {
+			continue
+		}
+		if found != nil {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Repeated block",
+				Detail:   fmt.Sprintf("There can be one %s block here; the first is on line %d.", name, found.TypeRange.Start.Line),
+				Subject:  block.TypeRange.Ptr(),
+			})
+			continue
+		}
+		found = block
+	}
+	return found, diags
+}
+
+// literal reads an attribute that must be known without evaluating anything. It gives a null value where the attribute is not set or is wrong.
+func literal(b *hclsyntax.Body, name string, want cty.Type) (cty.Value, hcl.Diagnostics) {
+	attr, ok := b.Attributes[name]
+	if !ok {
+		return cty.NullVal(want), nil
+	}
+	wrong := func(detail string) (cty.Value, hcl.Diagnostics) {
+		return cty.NullVal(want), hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Wrong value", Detail: detail, Subject: attr.Expr.Range().Ptr(), Context: attr.SrcRange.Ptr(),
+		}}
+	}
+	if len(attr.Expr.Variables()) > 0 || len(calls(attr.Expr)) > 0 {
+		return wrong(fmt.Sprintf("%q is read before anything is evaluated: write the value itself, without references and functions.", name))
+	}
+	v, diags := attr.Expr.Value(nil)
+	if diags.HasErrors() {
+		return cty.NullVal(want), diags
+	}
+	v, err := convertTo(v, want)
+	if err != nil {
+		return wrong(fmt.Sprintf("%q takes a %s: %s.", name, want.FriendlyName(), err))
+	}
+	return v, nil
+}
+
+func literalString(b *hclsyntax.Body, name string) (string, hcl.Diagnostics) {
+	v, diags := literal(b, name, cty.String)
+	if v.IsNull() {
+		return "", diags
+	}
+	return v.AsString(), diags
+}
+
+// expression gives the attribute's expression, or nil.
+func expression(b *hclsyntax.Body, name string) hcl.Expression {
+	if a, ok := b.Attributes[name]; ok {
+		return a.Expr
+	}
+	return nil
+}
+
+// required reports the attributes that are missing from a block.
+func required(b *hclsyntax.Body, block hcl.Range, what string, names ...string) (diags hcl.Diagnostics) {
+	for _, name := range names {
+		if _, ok := b.Attributes[name]; !ok {
+			diags = append(diags, missing(name, what, block))
+		}
+	}
+	return diags
+}
+
+func missing(name, what string, at hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Missing attribute",
+		Detail:   fmt.Sprintf("%s needs %q. Add `%s = …`.", sentence(what), name, name),
+		Subject:  at.Ptr(),
+	}
+}

@@ -1,0 +1,155 @@
+package eval
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// File is one source file. Path is relative to the module's folder, with slashes.
+type File struct {
+	Path    string
+	Content []byte
+}
+
+// Module is what a folder of pipeline files declares, in order of path and place.
+type Module struct {
+	// Files are the parsed files by path, for snippets.
+	Files     map[string]*hcl.File
+	Variables []*Variable
+	Locals    []*Local
+	Pipelines []*Pipeline
+	// RequiredVersion is the constraint of `cpub { required_version }`, or nil; Requirements are its further content's ranges.
+	RequiredVersion *VersionConstraint
+	// Broken tells that a file has a syntax error, so that what seems missing may only be unread.
+	Broken bool
+}
+
+// Parse reads native *.hcl files. The diagnostics are complete, also where the module is only partly readable, and sorted; the module is
+// never nil and holds what could be read.
+func Parse(files []File) (m *Module, diags hcl.Diagnostics) {
+	m = &Module{Files: map[string]*hcl.File{}}
+	files = slices.Clone(files)
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	var bodies []*hclsyntax.Body
+	for _, f := range files {
+		body, more := m.parseFile(f)
+		diags = append(diags, more...)
+		if body != nil {
+			bodies = append(bodies, body)
+		}
+	}
+	m.Broken = diags.HasErrors()
+	for _, b := range bodies {
+		diags = append(diags, m.readFile(b)...)
+	}
+	diags = append(diags, m.checkNames()...)
+	return m, Sort(diags)
+}
+
+func (m *Module) parseFile(f File) (body *hclsyntax.Body, diags hcl.Diagnostics) {
+	place := hcl.Range{Filename: f.Path, Start: hcl.InitialPos, End: hcl.InitialPos}
+	m.Files[f.Path] = &hcl.File{Bytes: f.Content}
+	if d := readable(f, place); d != nil {
+		return nil, hcl.Diagnostics{d}
+	}
+	defer recoverTo(&diags, place.Ptr())
+	tokens, _ := hclsyntax.LexConfig(f.Content, f.Path, hcl.InitialPos)
+	if d := checkNesting(tokens); d != nil {
+		return nil, hcl.Diagnostics{d}
+	}
+	file, diags := hclsyntax.ParseConfig(f.Content, f.Path, hcl.InitialPos)
+	m.Files[f.Path] = file
+	body, ok := file.Body.(*hclsyntax.Body)
+	if !ok {
+		return nil, diags
+	}
+	diags = append(diags, checkNumbers(body)...)
+	instrumentBody(body)
+	return body, diags
+}
+
+func readable(f File, place hcl.Range) *hcl.Diagnostic {
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Subject: &place}
+	switch {
+	case strings.HasSuffix(f.Path, ".hcl.json"):
+		d.Summary = "JSON syntax is not possible yet"
+		d.Detail = "This build of cpub reads native HCL alone. Write this file as *.hcl."
+	case len(f.Content) > MaxFileSize:
+		d.Summary = "File too large"
+		d.Detail = fmt.Sprintf("A file may have %d bytes; this one has %d. Split it.", MaxFileSize, len(f.Content))
+	case !utf8.Valid(f.Content):
+		d.Summary = "Not a text file"
+		d.Detail = "Pipeline files are UTF-8. Save this one in that encoding."
+	case bytes.IndexByte(f.Content, 0) >= 0:
+		d.Summary = "Not a text file"
+		d.Detail = "There is a zero byte in this file."
+	default:
+		return nil
+	}
+	return d
+}
+
+// recoverTo turns a panic into a diagnostic, which is what a fault of a library's on strange input becomes. A budget that ran out is
+// a diagnostic of its own.
+func recoverTo(diags *hcl.Diagnostics, subject *hcl.Range) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	if b, ok := r.(*errBudget); ok {
+		*diags = append(*diags, overBudget(b, subject))
+		return
+	}
+	*diags = append(*diags, &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Internal error",
+		Detail:   fmt.Sprintf("cpub failed to evaluate this: %v. Please report it, with the file.", r),
+		Subject:  subject,
+	})
+}
+
+func overBudget(b *errBudget, subject *hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Evaluation takes too much",
+		Detail:   fmt.Sprintf("This was stopped: %s. Do it in a step instead, or with less data.", b.what),
+		Subject:  subject,
+	}
+}
+
+// Sort orders diagnostics by file, place and text, and drops repeated ones. HCL's own come in varying order.
+func Sort(diags hcl.Diagnostics) hcl.Diagnostics {
+	diags = slices.Clone(diags)
+	slices.SortStableFunc(diags, compareDiagnostics)
+	return slices.CompactFunc(diags, func(a, b *hcl.Diagnostic) bool { return compareDiagnostics(a, b) == 0 })
+}
+
+func compareDiagnostics(a, b *hcl.Diagnostic) int {
+	place := func(d *hcl.Diagnostic) (string, int, int) {
+		if d.Subject == nil {
+			return "", 0, 0
+		}
+		return d.Subject.Filename, d.Subject.Start.Byte, d.Subject.End.Byte
+	}
+	fa, sa, ea := place(a)
+	fb, sb, eb := place(b)
+	if c := strings.Compare(fa, fb); c != 0 {
+		return c
+	}
+	if sa != sb {
+		return sa - sb
+	}
+	if ea != eb {
+		return ea - eb
+	}
+	if c := strings.Compare(a.Summary, b.Summary); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Detail, b.Detail)
+}

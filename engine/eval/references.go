@@ -1,0 +1,246 @@
+package eval
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/containerpub/cpub/sdk/schema"
+)
+
+// Reference is a mention of something by an expression: var.NAME, local.NAME, step.NAME.OUTPUT, run.ATTR, pipeline.ATTR, path.ATTR.
+type Reference struct {
+	Root string
+	Name string
+	// Attr is the output of a step, or empty when the step is meant as a whole.
+	Attr  string
+	Range hcl.Range
+}
+
+var roots = []string{"var", "local", "step", "run", "pipeline", "path"}
+
+// laterRoots belong to what the language has and this build does not.
+var laterRoots = []string{"each", "self"}
+
+// references gives what the expressions mention, in source order. What cannot be a reference at all is reported.
+func references(exprs ...hcl.Expression) (refs []Reference, diags hcl.Diagnostics) {
+	for _, e := range exprs {
+		if e == nil {
+			continue
+		}
+		for _, t := range e.Variables() {
+			r, d := reference(t)
+			if d != nil {
+				diags = append(diags, d)
+				continue
+			}
+			refs = append(refs, r)
+		}
+	}
+	slices.SortFunc(refs, func(a, b Reference) int {
+		if a.Range.Filename != b.Range.Filename {
+			if a.Range.Filename < b.Range.Filename {
+				return -1
+			}
+			return 1
+		}
+		return a.Range.Start.Byte - b.Range.Start.Byte
+	})
+	return refs, Sort(diags)
+}
+
+func reference(t hcl.Traversal) (Reference, *hcl.Diagnostic) {
+	r := Reference{Root: t.RootName(), Range: t.SourceRange()}
+	wrong := func(detail string) (Reference, *hcl.Diagnostic) {
+		return r, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Wrong reference", Detail: detail, Subject: t.SourceRange().Ptr()}
+	}
+	if slices.Contains(laterRoots, r.Root) {
+		return r, notYet(r.Root, t.SourceRange())
+	}
+	if !slices.Contains(roots, r.Root) {
+		hint := didYouMean(r.Root, roots)
+		if hint == "" {
+			hint = fmt.Sprintf(" A text needs quotes; values are named var.NAME, local.NAME and step.NAME.OUTPUT.")
+		}
+		return wrong(fmt.Sprintf("There is nothing named %q.%s", r.Root, hint))
+	}
+	if len(t) < 2 {
+		return wrong(fmt.Sprintf("%q is not a value by itself: write %s.", r.Root, example(r.Root)))
+	}
+	name, ok := t[1].(hcl.TraverseAttr)
+	if !ok {
+		return wrong(fmt.Sprintf("A name must follow %q: write %s.", r.Root, example(r.Root)))
+	}
+	r.Name = name.Name
+	if r.Root == "step" && len(t) > 2 {
+		attr, ok := t[2].(hcl.TraverseAttr)
+		if !ok {
+			return wrong(fmt.Sprintf("step.%s has no instances. Write step.%s.OUTPUT.", r.Name, r.Name))
+		}
+		r.Attr = attr.Name
+	}
+	return r, nil
+}
+
+func example(root string) string {
+	switch root {
+	case "step":
+		return "step.NAME.OUTPUT"
+	case "run":
+		return "run.id or run.started_at"
+	case "pipeline":
+		return "pipeline.name"
+	case "path":
+		return "path.module"
+	default:
+		return root + ".NAME"
+	}
+}
+
+// CheckReferences reports every mention of something that does not exist, in the pipeline and in the locals that it uses. Outputs are
+// looked up with output, which gives a step type's outputs, or false for a type that is not known (and reported elsewhere).
+func (m *Module) CheckReferences(p *Pipeline, output func(stepType string) (schema.Object, bool)) (diags hcl.Diagnostics) {
+	c := referenceCheck{m, p, output, map[string]bool{}}
+	for _, s := range p.Steps {
+		diags = append(diags, c.check(s.expressions())...)
+		for _, d := range s.DependsOn {
+			diags = append(diags, c.step(Reference{Root: "step", Name: d.Name, Range: d.Range})...)
+		}
+	}
+	for _, o := range p.Outputs {
+		diags = append(diags, c.check([]hcl.Expression{o.Value})...)
+	}
+	diags = append(diags, c.check([]hcl.Expression{p.MaxParallel, p.Labels, p.Timeout})...)
+	return Sort(diags)
+}
+
+type referenceCheck struct {
+	m      *Module
+	p      *Pipeline
+	output func(string) (schema.Object, bool)
+	seen   map[string]bool // locals
+}
+
+func (c referenceCheck) check(exprs []hcl.Expression) hcl.Diagnostics {
+	refs, diags := references(exprs...)
+	for _, e := range exprs {
+		diags = append(diags, checkFunctions(e)...)
+	}
+	for _, r := range refs {
+		switch r.Root {
+		case "var":
+			if c.m.Variable(r.Name) == nil {
+				diags = append(diags, nothing(r, "variable", c.m.variableNames(), fmt.Sprintf("Declare it with `variable %q { … }`.", r.Name)))
+			}
+		case "local":
+			diags = append(diags, c.local(r)...)
+		case "step":
+			diags = append(diags, c.step(r)...)
+		default:
+			if attrs := rootAttrs(r.Root); !slices.Contains(attrs, r.Name) {
+				diags = append(diags, noAttr(r, attrs))
+			}
+		}
+	}
+	return diags
+}
+
+func rootAttrs(root string) []string {
+	switch root {
+	case "run":
+		return []string{"id", "started_at"}
+	case "pipeline":
+		return []string{"name"}
+	default:
+		return []string{"module"}
+	}
+}
+
+func noAttr(r Reference, attrs []string) *hcl.Diagnostic {
+	if r.Root == "run" && r.Name == "error" {
+		return notYet("run.error", r.Range)
+	}
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Reference to nothing",
+		Detail:   fmt.Sprintf("%q has no %q. There is: %s.", r.Root, r.Name, oneOf(attrs)),
+		Subject:  r.Range.Ptr(),
+	}
+}
+
+func (c referenceCheck) local(r Reference) hcl.Diagnostics {
+	l := c.m.Local(r.Name)
+	if l == nil {
+		return hcl.Diagnostics{nothing(r, "local", c.m.localNames(), fmt.Sprintf("Declare it with `locals { %s = … }`.", r.Name))}
+	}
+	if c.seen[r.Name] {
+		return nil
+	}
+	c.seen[r.Name] = true
+	return c.check([]hcl.Expression{l.Expr})
+}
+
+func (c referenceCheck) step(r Reference) hcl.Diagnostics {
+	s := c.p.Step(r.Name)
+	if s == nil {
+		var all []string
+		for _, s := range c.p.Steps {
+			all = append(all, s.Name)
+		}
+		return hcl.Diagnostics{nothing(r, "step", all, fmt.Sprintf("Pipeline %q has no step of that name.", c.p.Name))}
+	}
+	if r.Attr == "" || r.Attr == "status" {
+		return nil
+	}
+	out, ok := c.output(s.Type)
+	if !ok {
+		return nil
+	}
+	var all []string
+	for _, a := range out.Attrs {
+		all = append(all, a.Name)
+	}
+	for _, b := range out.Blocks {
+		all = append(all, b.Name)
+	}
+	if slices.Contains(all, r.Attr) {
+		return nil
+	}
+	hint := didYouMean(r.Attr, all)
+	if hint == "" {
+		hint = fmt.Sprintf(" It has: %s, and status.", oneOf(all))
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError,
+		Summary:  "Reference to nothing",
+		Detail:   fmt.Sprintf("Step %q (%s) has no output %q.%s", s.Name, s.Type, r.Attr, hint),
+		Subject:  r.Range.Ptr(),
+	}}
+}
+
+func nothing(r Reference, kind string, candidates []string, remedy string) *hcl.Diagnostic {
+	if hint := didYouMean(r.Name, candidates); hint != "" {
+		remedy = hint[1:]
+	}
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Reference to nothing",
+		Detail:   fmt.Sprintf("There is no %s %q. %s", kind, r.Name, remedy),
+		Subject:  r.Range.Ptr(),
+	}
+}
+
+func (m *Module) variableNames() (out []string) {
+	for _, v := range m.Variables {
+		out = append(out, v.Name)
+	}
+	return out
+}
+
+func (m *Module) localNames() (out []string) {
+	for _, l := range m.Locals {
+		out = append(out, l.Name)
+	}
+	return out
+}

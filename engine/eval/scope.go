@@ -1,0 +1,228 @@
+package eval
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+// Inputs are what a pipeline's expressions see. What is missing is unknown: the same evaluation then checks what can be checked.
+type Inputs struct {
+	// Variables is the object that Module.DecodeVariables gives; cty.NilVal makes every variable an unknown of its type.
+	Variables cty.Value
+	// Steps are the steps' values by name, made by StepValue, SkippedStep and UnknownStep. A step that is not in it is unknown.
+	Steps map[string]cty.Value
+	// RunID and StartedAt (RFC 3339) are unknown when empty.
+	RunID     string
+	StartedAt string
+	// Files serves file() and its kin; nil has none.
+	Files Files
+}
+
+// Scope evaluates expressions of one pipeline against one set of inputs. It is cheap to make and has one budget: make one for each
+// step that is evaluated. Not for concurrent use.
+type Scope struct {
+	module    *Module
+	pipeline  *Pipeline
+	in        Inputs
+	meter     *meter
+	functions map[string]function.Function
+	locals    map[string]*localValue
+}
+
+type localValue struct {
+	value cty.Value
+	diags hcl.Diagnostics
+	open  bool // being evaluated
+}
+
+// Scope gives the scope of a pipeline of the module.
+func (m *Module) Scope(p *Pipeline, in Inputs) *Scope {
+	s := &Scope{module: m, pipeline: p, in: in, meter: &meter{}, locals: map[string]*localValue{}}
+	s.functions = functions(s.meter, in.Files)
+	return s
+}
+
+// Value evaluates an expression and converts it to a type; cty.DynamicPseudoType takes any. The result may be unknown, null or marked
+// as Sensitive. With errors the result is an unknown of that type.
+func (s *Scope) Value(expr hcl.Expression, want cty.Type) (cty.Value, hcl.Diagnostics) {
+	v, diags := s.evaluate(expr)
+	if diags.HasErrors() {
+		return cty.UnknownVal(want), diags
+	}
+	out, err := convertTo(v, want)
+	if err == nil {
+		err = s.meter.value(out)
+	}
+	if err != nil {
+		return cty.UnknownVal(want), append(diags, wrongType(expr, err))
+	}
+	return out, diags
+}
+
+func wrongType(expr hcl.Expression, err error) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Wrong type",
+		Detail:   fmt.Sprintf("This value does not fit: %s.", describe(err)),
+		Subject:  expr.Range().Ptr(),
+	}
+}
+
+// evaluate gives the expression's own value.
+func (s *Scope) evaluate(expr hcl.Expression) (v cty.Value, diags hcl.Diagnostics) {
+	v = cty.DynamicVal
+	defer recoverTo(&diags, expr.Range().Ptr())
+	refs, diags := references(expr)
+	diags = append(diags, checkFunctions(expr)...)
+	ctx, more := s.context(refs)
+	diags = append(diags, more...)
+	if diags.HasErrors() {
+		return v, diags
+	}
+	v, more = expr.Value(ctx)
+	diags = append(diags, plain(more)...)
+	if diags.HasErrors() {
+		v = cty.DynamicVal
+	}
+	if err := s.meter.value(v); err != nil { // also when a try() swallowed it
+		return cty.DynamicVal, hcl.Diagnostics{overBudget(s.meter.over, expr.Range().Ptr())}
+	}
+	return v, diags
+}
+
+// context gives what these references need, and nothing else.
+func (s *Scope) context(refs []Reference) (*hcl.EvalContext, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	found := map[string]map[string]cty.Value{}
+	for _, r := range refs {
+		if _, again := found[r.Root][r.Name]; again {
+			continue
+		}
+		v, more := s.lookup(r)
+		diags = append(diags, more...)
+		if found[r.Root] == nil {
+			found[r.Root] = map[string]cty.Value{}
+		}
+		found[r.Root][r.Name] = v
+	}
+	ctx := &hcl.EvalContext{
+		Variables: map[string]cty.Value{meterName: cty.CapsuleVal(meterType, s.meter)},
+		Functions: s.functions,
+	}
+	for root, attrs := range found {
+		ctx.Variables[root] = cty.ObjectVal(attrs)
+	}
+	return ctx, diags
+}
+
+func (s *Scope) lookup(r Reference) (cty.Value, hcl.Diagnostics) {
+	switch r.Root {
+	case "var":
+		return s.variable(r)
+	case "local":
+		return s.local(r)
+	case "step":
+		return s.step(r)
+	case "run":
+		switch r.Name {
+		case "id":
+			return textOrUnknown(s.in.RunID), nil
+		case "started_at":
+			return textOrUnknown(s.in.StartedAt), nil
+		}
+	case "pipeline":
+		if r.Name == "name" && s.pipeline != nil {
+			return cty.StringVal(s.pipeline.Name), nil
+		}
+	case "path":
+		if r.Name == "module" {
+			return cty.StringVal("."), nil
+		}
+	}
+	return cty.DynamicVal, hcl.Diagnostics{noAttr(r, rootAttrs(r.Root))}
+}
+
+func textOrUnknown(s string) cty.Value {
+	if s == "" {
+		return cty.UnknownVal(cty.String).RefineNotNull()
+	}
+	return cty.StringVal(s)
+}
+
+func (s *Scope) variable(r Reference) (cty.Value, hcl.Diagnostics) {
+	v := s.module.Variable(r.Name)
+	if v == nil {
+		return cty.DynamicVal, hcl.Diagnostics{nothing(r, "variable", s.module.variableNames(), "Declare it.")}
+	}
+	if s.in.Variables != cty.NilVal && s.in.Variables.Type().HasAttribute(r.Name) {
+		return s.in.Variables.GetAttr(r.Name), nil
+	}
+	return v.unknown(), nil
+}
+
+func (s *Scope) step(r Reference) (cty.Value, hcl.Diagnostics) {
+	if s.pipeline == nil || s.pipeline.Step(r.Name) == nil {
+		return cty.DynamicVal, hcl.Diagnostics{nothing(r, "step", slices.Sorted(maps.Keys(s.in.Steps)), "Only steps of this pipeline can be named here.")}
+	}
+	if v, ok := s.in.Steps[r.Name]; ok {
+		return v, nil
+	}
+	return cty.DynamicVal, nil
+}
+
+// local evaluates a local once in a scope, when it is first needed.
+func (s *Scope) local(r Reference) (cty.Value, hcl.Diagnostics) {
+	l := s.module.Local(r.Name)
+	if l == nil {
+		return cty.DynamicVal, hcl.Diagnostics{nothing(r, "local", s.module.localNames(), "Declare it.")}
+	}
+	known, again := s.locals[r.Name]
+	if again && known.open {
+		return cty.DynamicVal, hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Cycle", Detail: fmt.Sprintf("local.%s needs itself.", r.Name), Subject: r.Range.Ptr(),
+		}}
+	}
+	if !again {
+		known = &localValue{open: true}
+		s.locals[r.Name] = known
+		if len(s.locals) > maxLocals {
+			return cty.DynamicVal, hcl.Diagnostics{overBudget(&errBudget{"it needs too many locals"}, r.Range.Ptr())}
+		}
+		known.value, known.diags = s.evaluate(l.Expr)
+		known.open = false
+	}
+	return known.value, known.diags
+}
+
+// maxLocals bounds how many locals one scope may evaluate, and so how deep they may build upon each other.
+const maxLocals = 2000
+
+// plain drops from hcl's diagnostics what would show values, and gives them our form.
+func plain(diags hcl.Diagnostics) hcl.Diagnostics {
+	out := make(hcl.Diagnostics, 0, len(diags))
+	for _, d := range diags {
+		c := *d
+		c.Expression, c.EvalContext, c.Extra = nil, nil, nil
+		out = append(out, &c)
+	}
+	return out
+}
+
+func checkFunctions(expr hcl.Expression) (diags hcl.Diagnostics) {
+	e, ok := expr.(hclsyntax.Expression)
+	if !ok {
+		return nil
+	}
+	for _, call := range calls(e) {
+		if d := unknownFunction(call.Name, call.NameRange); d != nil {
+			diags = append(diags, d)
+		}
+	}
+	return Sort(diags)
+}

@@ -1,0 +1,102 @@
+package eval
+
+import (
+	"slices"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/containerpub/cpub/sdk/schema"
+)
+
+// StepValue is what step.NAME means once the step succeeded: its outputs, as ParseOutputs gives them, and status.
+func StepValue(shape schema.Object, outputs cty.Value, status string) cty.Value {
+	attrs := map[string]cty.Value{}
+	for name, t := range shape.Type().AttributeTypes() {
+		attrs[name] = cty.NullVal(t)
+	}
+	if outputs != cty.NilVal && outputs.IsKnown() && !outputs.IsNull() && outputs.Type().IsObjectType() {
+		for name := range attrs {
+			if outputs.Type().HasAttribute(name) {
+				attrs[name] = outputs.GetAttr(name)
+			}
+		}
+	}
+	attrs["status"] = cty.StringVal(status)
+	return cty.ObjectVal(attrs)
+}
+
+// SkippedStep is what step.NAME means when the step has no outputs, since it was skipped or failed: every output is null.
+func SkippedStep(shape schema.Object, status string) cty.Value {
+	return StepValue(shape, cty.NilVal, status)
+}
+
+// UnknownStep is what step.NAME means before the step ran: its outputs are unknown, but have their types.
+func UnknownStep(shape schema.Object) cty.Value {
+	attrs := map[string]cty.Value{}
+	for name, t := range shape.Type().AttributeTypes() {
+		attrs[name] = cty.UnknownVal(t)
+	}
+	for _, a := range shape.Attrs {
+		if a.Sensitive {
+			attrs[a.Name] = attrs[a.Name].Mark(Sensitive)
+		}
+	}
+	attrs["status"] = cty.UnknownVal(cty.String).RefineNotNull()
+	return cty.ObjectVal(attrs)
+}
+
+// Locations gives the locations of the located values in a resolved input, sorted, each once. More than one means that no place has
+// them all.
+func Locations(shape schema.Object, input cty.Value) []string {
+	var out []string
+	if input == cty.NilVal || input.IsNull() || !input.IsKnown() {
+		return nil
+	}
+	input, _ = input.Unmark()
+	for _, a := range shape.Attrs {
+		if a.Located && input.Type().HasAttribute(a.Name) {
+			out = append(out, locationsIn(input.GetAttr(a.Name))...)
+		}
+	}
+	for _, b := range shape.Blocks {
+		if !input.Type().HasAttribute(b.Name) {
+			continue
+		}
+		v, _ := input.GetAttr(b.Name).Unmark()
+		if b.Nesting == schema.NestingSingle {
+			out = append(out, Locations(b.Object, v)...)
+			continue
+		}
+		if v.CanIterateElements() {
+			for it := v.ElementIterator(); it.Next(); {
+				_, e := it.Element()
+				out = append(out, Locations(b.Object, e)...)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// locationsIn looks into one located attribute: a located value, a plain text (valid everywhere), or a collection of them.
+func locationsIn(v cty.Value) []string {
+	v, _ = v.UnmarkDeep()
+	if !v.IsKnown() || v.IsNull() || v.Type() == cty.String {
+		return nil
+	}
+	if v.Type().IsObjectType() && v.Type().HasAttribute("location") {
+		loc := v.GetAttr("location")
+		if loc.Type() == cty.String && loc.IsKnown() && !loc.IsNull() && loc.AsString() != "" {
+			return []string{loc.AsString()}
+		}
+		return nil
+	}
+	var out []string
+	if v.CanIterateElements() {
+		for it := v.ElementIterator(); it.Next(); {
+			_, e := it.Element()
+			out = append(out, locationsIn(e)...)
+		}
+	}
+	return out
+}
