@@ -1,0 +1,56 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Remove removes the group at a path of every hierarchy, with the groups below it. There must be no process left in them;
+// what the kernel still holds on to for a moment is tried again. A group that is not there is no error.
+func Remove(path string) error {
+	mounts, err := readMounts("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, m := range mounts {
+		dir := m.node(path, "").dir
+		if dir == m.point {
+			return fmt.Errorf("refusing to remove the root of the cgroups at %s", m.point)
+		}
+		errs = append(errs, removeTree(dir))
+	}
+	return errors.Join(errs...)
+}
+
+func removeTree(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := removeTree(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	for tries := 0; ; tries++ {
+		// Not RemoveAll: the files of a cgroup cannot be removed, the directory goes with them.
+		err := os.Remove(dir)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if tries == 50 {
+			return fmt.Errorf("removing the cgroup %s: %w", dir, err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

@@ -1,0 +1,147 @@
+package container
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/containers/podman/v5/libpod/define"
+	"github.com/containers/podman/v5/pkg/bindings/containers"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/owner"
+	"github.com/containerpub/cpub/sdk"
+)
+
+// create makes the container, proves its limits, and starts it.
+func (a *run) create(ctx context.Context) (*inspected, error) {
+	imageID, err := a.resolveImage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	begin := time.Now()
+	info, err := a.Client.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.createWith(ctx, a.plan(imageID, info)); err != nil {
+		return nil, err
+	}
+	if err := a.initialise(ctx); err != nil {
+		return nil, err
+	}
+	state, err := a.inspect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	limits, group, err := readBack(a.req, a.in, state, info)
+	if err != nil {
+		return nil, err
+	}
+	a.watch = newWatch(limits, group)
+	a.times.create = time.Since(begin)
+	if err := a.save(func(c *checkpoint) {
+		c.PullMS, c.CreateMS, c.Limits = a.times.pull.Milliseconds(), a.times.create.Milliseconds(), limits
+	}); err != nil {
+		return nil, err
+	}
+	return a.start(ctx)
+}
+
+// resolveImage gives the id of the image to run, pulling it where needed.
+func (a *run) resolveImage(ctx context.Context) (string, error) {
+	located, reference, err := a.in.image()
+	if err != nil {
+		return "", err
+	}
+	if located != nil {
+		return a.Images.Local(ctx, "image", *located)
+	}
+	begin := time.Now()
+	got, err := a.Images.Pull(ctx, a.req, "image", reference, "missing")
+	a.times.pull = time.Since(begin)
+	return got.ID, err
+}
+
+func (a *run) plan(imageID string, info *define.Info) plan {
+	p := plan{name: owner.Name(a.req.Key), imageID: imageID, init: true}
+	p.autoUserns = !info.Host.Security.Rootless && hasSubIDs()
+	if !info.Host.Security.Rootless {
+		p.cgroupParent = parent(a.req.Key, info.Host.CgroupManager)
+	}
+	return p
+}
+
+// parent is the cgroup that a key's container lies in: ours, so that its counters can be read after the container's own
+// group is gone. Its path is the same in every hierarchy.
+func parent(key, manager string) string {
+	if manager == "systemd" {
+		return "cpub-" + owner.Short(key) + ".slice"
+	}
+	return "/cpub/" + owner.Short(key)
+}
+
+// hasSubIDs tells whether rootful Podman has ids to give to user namespaces.
+func hasSubIDs() bool {
+	for _, name := range []string{"/etc/subuid", "/etc/subgid"} {
+		b, err := os.ReadFile(name)
+		if err != nil || !strings.Contains("\n"+string(b), "\ncontainers:") {
+			return false
+		}
+	}
+	return true
+}
+
+// createWith creates the container, without an init where the host has none. A container under that name, which only another
+// attempt of the same key can have made, is an error that is tried again.
+func (a *run) createWith(ctx context.Context, p plan) error {
+	err := a.tryCreate(ctx, p)
+	if err != nil && strings.Contains(err.Error(), "container-init binary not found") {
+		a.req.Logf("warning: the host has no init for containers (install catatonit): zombies are not reaped")
+		p.init = false
+		err = a.tryCreate(ctx, p)
+	}
+	return err
+}
+
+func (a *run) tryCreate(ctx context.Context, p plan) error {
+	call, cancel := a.Client.Context(ctx)
+	defer cancel()
+	if _, err := containers.CreateWithSpec(call, specification(a.req, a.in, p), nil); err != nil {
+		return a.classify(fmt.Errorf("creating the container: %w", err))
+	}
+	return nil
+}
+
+// initialise brings the container up to the point before its code: its namespaces and cgroups are there.
+func (a *run) initialise(ctx context.Context) error {
+	call, cancel := a.Client.Context(ctx)
+	defer cancel()
+	if err := containers.ContainerInit(call, owner.Name(a.req.Key), nil); err != nil {
+		return a.classify(fmt.Errorf("preparing the container: %w", err))
+	}
+	return nil
+}
+
+// classify says of an error of create, init or start whether it is the author's: then no retry can help.
+func (a *run) classify(err error) error {
+	text := err.Error()
+	for _, c := range []struct{ sign, attr string }{
+		{"executable file not found", "command"},
+		{"no command or entrypoint provided", "command"},
+		{"no such file or directory: OCI runtime attempted to invoke a command", "command"},
+		{"OCI runtime attempted to invoke a command that was not found", "command"},
+		{"permission denied: OCI permission denied", "command"},
+		{"unable to find user", "user"}, {"no matching entries in passwd", "user"},
+		{"invalid capability", "cap_add"}, {"unknown capability", "cap_add"},
+		{"workdir", "workdir"}, {"network not found", "network"}, {"unable to find network", "network"},
+		{"minimum memory limit allowed", "memory"},
+		{"cannot find mappings for user", "userns"},
+	} {
+		if strings.Contains(text, c.sign) {
+			return sdk.Invalidf(c.attr, "%w", err)
+		}
+	}
+	return err
+}

@@ -1,0 +1,85 @@
+package container
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/containers/podman/v5/pkg/bindings/containers"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
+	"github.com/containerpub/cpub/plugins/podman/internal/client"
+	"github.com/containerpub/cpub/plugins/podman/internal/owner"
+)
+
+// end stops the container: SIGTERM, and SIGKILL when the grace is over. It returns the state of the stopped container.
+func (a *run) end(ctx context.Context, gone <-chan struct{}) (*inspected, error) {
+	if err := a.signal(ctx, "TERM"); err != nil {
+		return nil, err
+	}
+	grace := time.NewTimer(a.in.Grace.Std())
+	defer grace.Stop()
+	poll := time.NewTicker(poll)
+	defer poll.Stop()
+wait:
+	for {
+		select {
+		case <-gone:
+			break wait
+		case <-grace.C:
+			if err := a.signal(ctx, "KILL"); err != nil {
+				return nil, err
+			}
+			break wait
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-poll.C:
+			if state, err := a.ended(ctx, 0); err != nil || state != nil {
+				return state, err
+			}
+		}
+	}
+	a.watch.sample()
+	state, err := a.ended(ctx, settle)
+	if err == nil && state == nil {
+		err = fmt.Errorf("the container did not end %s after it was killed", settle)
+	}
+	return state, err
+}
+
+// signal sends a signal to the container's first process. A container that has ended is no error.
+func (a *run) signal(ctx context.Context, name string) error {
+	err := client.Retry(ctx, outage, func() error {
+		call, cancel := a.Client.Context(ctx)
+		defer cancel()
+		return containers.Kill(call, owner.Name(a.req.Key), new(containers.KillOptions).WithSignal(name))
+	})
+	if err == nil || client.NotFound(err) || client.Conflict(err) {
+		return nil
+	}
+	if state, ierr := a.inspect(ctx); ierr == nil && !state.running() {
+		return nil
+	}
+	return fmt.Errorf("sending SIG%s to the container: %w", name, err)
+}
+
+// Remove removes the container of a key, running or not, and its cgroup. That there is none is no error.
+func (r *Runner) Remove(ctx context.Context, key string) error {
+	call, cancel := r.Client.Context(ctx)
+	defer cancel()
+	_, err := containers.Remove(call, owner.Name(key), new(containers.RemoveOptions).WithForce(true).WithVolumes(true).WithTimeout(0))
+	if err != nil && !client.NotFound(err) {
+		return fmt.Errorf("removing the container: %w", err)
+	}
+	if !r.Client.Local() {
+		return nil
+	}
+	info, err := r.Client.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if info.Host.CgroupManager == "systemd" || info.Host.Security.Rootless {
+		return nil // systemd removes its own; rootless containers have no parent of ours
+	}
+	return cgroup.Remove(parent(key, info.Host.CgroupManager))
+}

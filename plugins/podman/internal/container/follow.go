@@ -1,0 +1,146 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
+	"github.com/containerpub/cpub/plugins/podman/internal/client"
+	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/contract"
+)
+
+// poll is how often Podman is asked for the state of a container whose process cannot be watched.
+const poll = 100 * time.Millisecond
+
+// settle is how long Podman may take to record the end of a process that is gone.
+const settle = 10 * time.Second
+
+// readAdopted finds the cgroup and the limits of a container that an earlier attempt started.
+func (a *run) readAdopted(ctx context.Context, state *inspected) error {
+	info, err := a.Client.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if state.running() {
+		limits, group, err := readBack(a.req, a.in, state, info)
+		if err == nil {
+			a.watch = newWatch(limits, group)
+			a.watch.start = cgroup.Usage{} // what it used before counts
+			return nil
+		}
+		// It may have ended while it was read; it never got here with less than was asked for.
+		if state, ierr := a.inspect(ctx); ierr != nil || !state.ended() {
+			return err
+		}
+	}
+	above, err := cgroup.At(parent(a.req.Key, info.Host.CgroupManager))
+	if err != nil {
+		return err
+	}
+	a.watch = &watch{limits: a.saved.Limits, group: above.Child("libpod-" + state.id)}
+	return nil
+}
+
+// follow goes with the container to its end: log, counters, time limit, cancel.
+func (a *run) follow(ctx context.Context, state *inspected) (any, error) {
+	defer a.watch.close()
+	defer func() { a.stdin.close() }()
+	output, err := newOutput(a.req, int64(a.in.OutputLimit))
+	if err != nil {
+		return nil, err
+	}
+	logs := a.followLogs(ctx, output)
+	endedBy, state, err := a.await(ctx, state)
+	// The follower is slow to notice the end, and 4.3.1's loses lines then: the rest is read in one go.
+	lerr := logs.finish(ctx, err == nil)
+	cerr := output.close()
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(lerr, cerr); err != nil {
+		return nil, err
+	}
+	return a.result(state, endedBy, output)
+}
+
+// await waits for the container's end, and brings it about at the time limit. It tells what ended the container, empty
+// meaning that it ended by itself.
+func (a *run) await(ctx context.Context, state *inspected) (string, *inspected, error) {
+	gone, stop := exitOf(state.pid)
+	defer stop()
+	limit := time.NewTimer(time.Until(state.startedAt.Add(a.in.TimeLimit.Std())))
+	defer limit.Stop()
+	sample := time.NewTicker(sampling)
+	defer sample.Stop()
+	asked := time.NewTicker(poll)
+	defer asked.Stop()
+	for polls := 0; ; {
+		select {
+		case <-ctx.Done():
+			return contract.EndedByCancelled, nil, a.interrupted(ctx, gone)
+		case <-limit.C:
+			if state, err := a.ended(ctx, 0); err != nil || state != nil {
+				return "", state, err // it ended just before
+			}
+			state, err := a.end(ctx, gone)
+			return contract.EndedByTimeLimit, state, err
+		case <-gone:
+			a.watch.sample() // before Podman removes the group
+			state, err := a.ended(ctx, settle)
+			if err == nil && state == nil {
+				err = errors.New("the container's process is gone, but Podman does not record its end")
+			}
+			return "", state, err
+		case <-sample.C:
+			a.watch.sample()
+		case <-asked.C:
+			// Once a second also where the process is watched, as the pid might be another's.
+			if polls++; gone != nil && polls%10 != 0 {
+				continue
+			}
+			if state, err := a.ended(ctx, 0); err != nil || state != nil {
+				return "", state, err
+			}
+		}
+	}
+}
+
+// ended asks whether the container has ended, for at most d. It gives nil if it has not.
+func (a *run) ended(ctx context.Context, d time.Duration) (*inspected, error) {
+	for deadline := time.Now().Add(d); ; {
+		var state *inspected
+		err := client.Retry(ctx, outage, func() (err error) {
+			state, err = a.inspect(ctx)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if state.ended() {
+			return state, nil
+		}
+		if !time.Now().Before(deadline) {
+			return nil, nil //nolint:nilnil // it has not
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// interrupted reacts to the end of the attempt's context: a cancel stops the container (removing it is cleanup's), a detach
+// leaves it alone.
+func (a *run) interrupted(ctx context.Context, gone <-chan struct{}) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, sdk.ErrDetached) {
+		return cause
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	_, err := a.end(stop, gone)
+	return errors.Join(cause, err)
+}

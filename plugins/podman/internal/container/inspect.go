@@ -1,0 +1,46 @@
+package container
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/containers/podman/v5/pkg/bindings/containers"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/owner"
+)
+
+// inspected is the state of one container.
+type inspected struct {
+	id         string
+	status     string
+	pid        int
+	exitCode   int32
+	oomKilled  bool
+	startedAt  time.Time
+	finishedAt time.Time
+}
+
+func (s *inspected) running() bool { return s.status == "running" || s.status == "paused" }
+
+// ended tells whether the container's process is gone and its exit code known.
+func (s *inspected) ended() bool {
+	return s.status == "exited" || s.status == "stopped" || s.status == "removing"
+}
+
+// started tells whether the user's code ever ran.
+func (s *inspected) started() bool { return !s.startedAt.IsZero() && s.startedAt.Unix() > 0 }
+
+// inspect reads the state of the request's container.
+func (a *run) inspect(ctx context.Context) (*inspected, error) {
+	call, cancel := a.Client.Context(ctx)
+	defer cancel()
+	d, err := containers.Inspect(call, owner.Name(a.req.Key), new(containers.InspectOptions).WithSize(false))
+	if err != nil {
+		return nil, fmt.Errorf("inspecting the container: %w", err)
+	}
+	return &inspected{
+		id: d.ID, status: d.State.Status, pid: d.State.Pid, exitCode: d.State.ExitCode, oomKilled: d.State.OOMKilled,
+		startedAt: d.State.StartedAt, finishedAt: d.State.FinishedAt,
+	}, nil
+}

@@ -1,0 +1,77 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/containerpub/cpub/sdk"
+)
+
+// maxArtifact is the most of a log that becomes an artifact, in bytes.
+const maxArtifact = 256 << 20
+
+// output takes a container's output: live to the step's log, whole to a file, and the beginning of each stream to the
+// step's outputs.
+type output struct {
+	mu      sync.Mutex
+	file    *os.File
+	written int64
+	stdout  capped
+	stderr  capped
+	live    map[string]io.Writer
+}
+
+func newOutput(req *sdk.Request, limit int64) (*output, error) {
+	file, err := os.Create(filepath.Join(req.Scratch, "log"))
+	if err != nil {
+		return nil, fmt.Errorf("making the log: %w", err)
+	}
+	return &output{
+		file: file, stdout: capped{limit: limit}, stderr: capped{limit: limit},
+		live: map[string]io.Writer{"stdout": req.Log("stdout"), "stderr": req.Log("stderr")},
+	}, nil
+}
+
+func (o *output) write(stream string, p []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if stream == "stdout" {
+		o.stdout.write(p)
+	} else {
+		o.stderr.write(p)
+	}
+	_, err := o.live[stream].Write(p)
+	if o.written >= maxArtifact {
+		return err
+	}
+	n, ferr := o.file.Write(p)
+	o.written += int64(n)
+	if o.written >= maxArtifact {
+		_, cut := fmt.Fprintf(o.file, "\n[the log is cut here: it is longer than %d MiB]\n", maxArtifact>>20)
+		ferr = errors.Join(ferr, cut)
+	}
+	return errors.Join(err, ferr)
+}
+
+func (o *output) close() error { return o.file.Close() }
+
+// capped keeps the first limit bytes.
+type capped struct {
+	limit     int64
+	buf       []byte
+	truncated bool
+}
+
+func (c *capped) write(p []byte) {
+	if room := c.limit - int64(len(c.buf)); int64(len(p)) > room {
+		p, c.truncated = p[:room], true
+	}
+	c.buf = append(c.buf, p...)
+}
+
+// text is what was kept, without the half of a character at its end.
+func (c *capped) text() string { return trimPartialRune(string(c.buf)) }

@@ -1,0 +1,129 @@
+package container
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/client"
+	"github.com/containerpub/cpub/plugins/podman/internal/image"
+	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/contract"
+)
+
+// cleanupTime is how long removing what an attempt made may take, after its own context has ended.
+const cleanupTime = 30 * time.Second
+
+// Runner runs containers on one Podman service. It is safe for concurrent use.
+type Runner struct {
+	Client *client.Client
+	Images *image.Store
+}
+
+// run is one attempt.
+type run struct {
+	*Runner
+	req *sdk.Request
+	in  Input
+
+	times   times
+	adopted bool
+	watch   *watch
+	stdin   *stdin
+
+	mu    sync.Mutex
+	saved checkpoint
+}
+
+// times are what the receipt tells of the phases.
+type times struct{ pull, create, cleanup time.Duration }
+
+// checkpoint is what an attempt leaves for the one that follows if it is lost.
+type checkpoint struct {
+	StdinSent bool            `json:"stdin_sent,omitempty"`
+	PullMS    int64           `json:"pull_ms,omitempty"`
+	CreateMS  int64           `json:"create_ms,omitempty"`
+	Limits    contract.Limits `json:"limits"`
+}
+
+// save changes the checkpoint.
+func (a *run) save(change func(*checkpoint)) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	change(&a.saved)
+	return a.req.SaveCheckpoint(a.saved)
+}
+
+// Run carries out one attempt of container_run. A container that carries the request's key is adopted unless the attempt
+// before returned. On success the container stays, stopped, until Release, so that an attempt that must answer again can; on
+// failure and cancel it is removed; when the host detaches, it runs on.
+func (r *Runner) Run(ctx context.Context, req *sdk.Request) (any, error) {
+	in, err := Decode(req)
+	if err != nil {
+		return nil, err
+	}
+	if err := enforceable(ctx, r.Client, in); err != nil {
+		return nil, err
+	}
+	a := &run{Runner: r, req: req, in: in}
+	out, err := a.do(ctx)
+	if err != nil && !errors.Is(context.Cause(ctx), sdk.ErrDetached) {
+		err = errors.Join(err, a.cleanup(ctx))
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return out, err
+}
+
+func (a *run) do(ctx context.Context) (any, error) {
+	state, err := a.adopt(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if state == nil {
+		if state, err = a.create(ctx); err != nil {
+			return nil, err
+		}
+	} else if err := a.readAdopted(ctx, state); err != nil {
+		return nil, err
+	}
+	return a.follow(ctx, state)
+}
+
+// adopt finds what an earlier attempt left under the key. It gives nil where there is nothing to go on with, having removed
+// what is of no use: what belongs to an attempt that returned, and a container whose code never started.
+func (a *run) adopt(ctx context.Context) (*inspected, error) {
+	state, err := a.inspect(ctx)
+	if client.NotFound(err) {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	if err != nil {
+		return nil, err
+	}
+	cp := checkpoint{}
+	if len(a.req.Checkpoint) > 0 {
+		if err := json.Unmarshal(a.req.Checkpoint, &cp); err != nil {
+			return nil, fmt.Errorf("reading the checkpoint of an earlier attempt: %w", err)
+		}
+	}
+	useless := a.req.Returned || !state.started() || a.in.Stdin != "" && state.running() && !cp.StdinSent
+	if useless {
+		return nil, a.Remove(ctx, a.req.Key)
+	}
+	a.adopted, a.saved = true, cp
+	a.times.pull = time.Duration(cp.PullMS) * time.Millisecond
+	a.times.create = time.Duration(cp.CreateMS) * time.Millisecond
+	a.req.Logf("adopting the container of an earlier attempt (%s)", state.status)
+	return state, nil
+}
+
+// cleanup removes the attempt's container, also when the context has ended.
+func (a *run) cleanup(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	return client.Retry(ctx, cleanupTime, func() error { return a.Remove(ctx, a.req.Key) })
+}

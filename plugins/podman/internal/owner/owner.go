@@ -1,0 +1,54 @@
+// Package owner marks what the provider makes in a Podman store, so that it is found again by its key and swept by its run.
+package owner
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/containerpub/cpub/sdk"
+)
+
+// The labels of everything of ours.
+const (
+	LabelRun     = "io.cpub.run"
+	LabelStep    = "io.cpub.step"
+	LabelKey     = "io.cpub.key"
+	LabelAttempt = "io.cpub.attempt"
+)
+
+// Labels are a request's labels, over those that the user asked for.
+func Labels(req *sdk.Request, users map[string]string) map[string]string {
+	labels := map[string]string{}
+	maps.Copy(labels, users)
+	labels[LabelRun] = req.Run
+	labels[LabelStep] = req.Step
+	labels[LabelKey] = req.Key
+	labels[LabelAttempt] = strconv.Itoa(req.Attempt)
+	return labels
+}
+
+// Name is the name of the one thing of a kind that a key has. Names are unique in a store, which is what keeps two attempts
+// from making it twice.
+func Name(key string) string { return "cpub-" + Short(key) }
+
+// Short is a key as part of a name: as it is where it is short and plain, else its hash.
+func Short(key string) string {
+	plain := !slices.ContainsFunc([]byte(key), func(b byte) bool {
+		return (b < '0' || b > '9') && (b < 'a' || b > 'z')
+	})
+	if plain && key != "" && len(key) <= 64 {
+		return key
+	}
+	return hash(key)
+}
+
+// RunHash is a run's name as part of an image's name.
+func RunHash(run string) string { return hash(run) }
+
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
+}
