@@ -42,7 +42,7 @@ func writeEntry(tw *tar.Writer, dir *os.Root, name string, d fs.DirEntry) error 
 		if err != nil {
 			return err
 		}
-		if !linkInside(name, target) {
+		if !LinkInside(name, target) {
 			return fmt.Errorf("the link %s leads out of the folder, to %s", name, target)
 		}
 		header.Typeflag, header.Mode, header.Linkname = tar.TypeSymlink, 0o777, target
@@ -94,9 +94,9 @@ func OpenRegular(dir *os.Root, name string) (*os.File, error) {
 	return f, nil
 }
 
-// linkInside tells whether a symbolic link at name stays in the folder, wherever the links on its way lead: it may go up only at its
+// LinkInside tells whether a symbolic link at name stays in the folder, wherever the links on its way lead: it may go up only at its
 // start, where the folders are real ones.
-func linkInside(name, target string) bool {
+func LinkInside(name, target string) bool {
 	if target == "" || path.IsAbs(target) || strings.ContainsRune(target, '\\') {
 		return false
 	}
