@@ -129,7 +129,7 @@ func (t *tree) copy(w io.Writer, content io.Reader) (total int64, err error) {
 	}
 }
 
-// symlink makes a symbolic link. Whether it stays inside shows when all entries are there: see checkLinks.
+// symlink makes a symbolic link that stays inside.
 func (t *tree) symlink(name, target string, replace bool) error {
 	if err := checkTarget(name, target); err != nil {
 		return err
