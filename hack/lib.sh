@@ -10,7 +10,7 @@ cd "$root"
 # The tags leave out the C libraries that Podman's bindings would ask for.
 tags=containers_image_openpgp,exclude_graphdriver_btrfs,remote
 export CGO_ENABLED=0
-export GOFLAGS="-trimpath -buildvcs=false -tags=$tags"
+export GOFLAGS="-buildvcs=false -tags=$tags"
 export PATH="$tools:$PATH"
 
 say() { printf '%s\n' "$*" >&2; }
@@ -36,10 +36,10 @@ as_root() {
 }
 
 # with_progress WHAT COMMAND…: runs a `go build -v` or the like, and shows that it lives: how many packages it has
-# compiled, and for how long. On a terminal one moving line, elsewhere a line every 15 seconds. Its output (all of
+# compiled, and for how long. On a terminal one moving line, elsewhere a line every 30 seconds. Its output (all of
 # it, not the names of packages) is shown when it fails.
 with_progress() {
-	local what=$1 log tick=15 began=$SECONDS shown=$SECONDS rc=0
+	local what=$1 log tick=30 began=$SECONDS shown=$SECONDS rc=0
 	shift
 	log=$(mktemp)
 	[ ! -t 2 ] || tick=1

@@ -40,7 +40,12 @@ func house() []folder {
 		{"sdk/sdktest", []string{"sdk/...", "internal/wire"}},
 		{"internal/wire", []string{"sdk", "sdk/schema"}},
 		{"internal/archtest", nil},
+		{"internal/stepdocs", []string{"sdk/contract", "sdk/schema"}},
+		{"internal/testenv", nil},
+		{"internal/e2e", nil},
+		{"hack", nil},
 		{"examples/providers", []string{"sdk/..."}},
+		{"examples/functions", nil},
 	}
 }
 
