@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // Status is how far a step is, or how a run ended.
@@ -32,6 +33,7 @@ type Schedule struct {
 	after  [][]int // index of a step -> of those that wait for it, in declared order
 
 	maxParallel int
+	timeout     time.Duration
 	running     int
 	cancelled   bool
 	err         *StepError // the failure that ended the run
