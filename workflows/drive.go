@@ -51,7 +51,7 @@ func (r *run) conclude(result engine.Result) engine.Result {
 	if r.expired && result.Status == engine.StatusCancelled {
 		result.Status = engine.StatusFailed
 		result.Error = &engine.StepError{Code: sdk.CodeTimeout, Kind: sdk.KindPermanent,
-			Message: fmt.Sprintf("the pipeline took longer than its timeout of %s", r.program.Timeout())}
+			Message: fmt.Sprintf("the pipeline took longer than its timeout of %s", r.sched.Timeout())}
 	}
 	r.final = &result
 	return result
@@ -70,7 +70,7 @@ func (r *run) watchCancel(ctx workflow.Context, sel workflow.Selector) {
 
 // watchTimeout ends the run when the pipeline's time runs out.
 func (r *run) watchTimeout(ctx workflow.Context, sel workflow.Selector, stop workflow.CancelFunc) workflow.CancelFunc {
-	limit := r.program.Timeout()
+	limit := r.sched.Timeout()
 	if limit <= 0 {
 		return func() {}
 	}

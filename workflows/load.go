@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/containerpub/cpub/engine"
+	"github.com/containerpub/cpub/engine/artifact"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
 )
@@ -53,16 +54,13 @@ func OfferOf(instance string, info sdk.Info) Offer {
 	return o
 }
 
-// PlanSource is where plans are kept: by digest, and by what is published.
+// PlanSource is where plans are kept: by digest, and by what is published. *artifact.Store is one.
 type PlanSource interface {
-	// Plan gives an encoded plan. The error wraps ErrNoPlan where there is none.
+	// Plan gives an encoded plan. The error wraps artifact.ErrNotFound where there is none.
 	Plan(ctx context.Context, digest string) ([]byte, error)
-	// Published gives the digest of the plan published under that name. The error wraps ErrNoPlan where there is none.
+	// Published gives the digest of the plan published under that name. The error wraps artifact.ErrNotFound where there is none.
 	Published(ctx context.Context, namespace, pipeline string) (string, error)
 }
-
-// ErrNoPlan says that the store does not have what was asked for.
-var ErrNoPlan = errors.New("there is no such plan")
 
 // Loader finds plans and routes. Its method is an activity.
 type Loader struct {
@@ -79,7 +77,7 @@ func (l *Loader) Load(ctx context.Context, req LoadRequest) (*Loaded, error) {
 	digest := req.Plan
 	if digest == "" {
 		published, err := l.Plans.Published(ctx, l.Namespace, req.Pipeline)
-		if errors.Is(err, ErrNoPlan) {
+		if errors.Is(err, artifact.ErrNotFound) {
 			return nil, planError("no pipeline %q is published in namespace %q: publish it with `cpub publish`, or start it with `cpub run`",
 				req.Pipeline, l.Namespace)
 		}
@@ -89,7 +87,7 @@ func (l *Loader) Load(ctx context.Context, req LoadRequest) (*Loaded, error) {
 		digest = published
 	}
 	data, err := l.Plans.Plan(ctx, digest)
-	if errors.Is(err, ErrNoPlan) {
+	if errors.Is(err, artifact.ErrNotFound) {
 		return nil, planError("the store has no plan %s: is CPUB_STORE of whoever started the run the worker's store?", digest)
 	}
 	if err != nil {

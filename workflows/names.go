@@ -46,6 +46,9 @@ func ReleaseQueue(queue string) string {
 	return instance + "!release@" + location
 }
 
+// LogKey is where in the store the live log of the step with that key is.
+func LogKey(key string) string { return "logs/" + key }
+
 // RunName names a run everywhere outside Temporal: workflow id and first run id, joined by "/".
 func RunName(workflowID, firstRunID string) string { return workflowID + "/" + firstRunID }
 

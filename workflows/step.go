@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/policy"
@@ -29,6 +30,10 @@ var errTimeout = errors.New("the step's timeout ran out")
 // Run is the activity of every step type: the type is the activity's, the input its resolved configuration.
 func (s *Steps) Run(ctx context.Context, input json.RawMessage) (json.RawMessage, error) {
 	info := activity.GetInfo(ctx)
+	if !info.IsWorkflowActivity() {
+		return nil, temporal.NewNonRetryableApplicationError(
+			"a step is called by a workflow: what an activity on its own leaves behind belongs to no run", string(sdk.KindPermanent), nil)
+	}
 	h := headerOf(ctx, info)
 	var before Heartbeat
 	if activity.HasHeartbeatDetails(ctx) {
@@ -78,7 +83,7 @@ func (s *Steps) attempt(
 	outputs, err := s.Runner.Run(runCtx, engine.Call{
 		Instance: s.Instance, StepType: info.ActivityType.Name, Step: info.ActivityID, Run: h.Run, Pipeline: h.Pipeline,
 		Key: h.Key, Attempt: int(info.Attempt), Returned: before.ReturnedAttempt > 0 && before.ReturnedAttempt == int(info.Attempt)-1,
-		Input: input, Checkpoint: before.Checkpoint, SchemaDigest: h.SchemaDigest, Rules: s.Policy.ProviderRules(), LogKey: h.Key,
+		Input: input, Checkpoint: before.Checkpoint, SchemaDigest: h.SchemaDigest, Rules: s.Policy.ProviderRules(), LogKey: LogKey(h.Key),
 	}, obs)
 	switch cause := context.Cause(runCtx); {
 	case err == nil:

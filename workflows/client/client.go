@@ -16,16 +16,18 @@ import (
 	"go.temporal.io/sdk/log"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/containerpub/cpub/engine/artifact"
 )
 
-// Store is what a client needs of the artifact store: plans, what is published, and logs.
+// Store is what a client needs of the artifact store: plans, what is published, and logs. *artifact.Store is one.
 type Store interface {
-	// PutPlan keeps an encoded plan under its digest. Repeating it is no error.
-	PutPlan(ctx context.Context, digest string, data []byte) error
+	// PutPlan keeps an encoded plan and gives its digest. Repeating it is no error.
+	PutPlan(ctx context.Context, data []byte) (digest string, err error)
 	// Publish makes the plan of that digest the one that a pipeline's name stands for in a namespace.
 	Publish(ctx context.Context, namespace, pipeline, digest string) error
-	// ReadLog gives what a step's log holds from that offset on, and the offset to go on from. Nothing new is no error.
-	ReadLog(ctx context.Context, key string, offset int64) (data []byte, next int64, err error)
+	// ReadLog gives what a log holds from that chunk on, and the chunk to go on from. Nothing new is no error.
+	ReadLog(ctx context.Context, key string, from int) (entries []artifact.LogEntry, next int, err error)
 }
 
 // Options say where Temporal and the store are.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/workflows"
 )
 
 // Kind is what an Event tells.
@@ -41,7 +42,8 @@ type Event struct {
 	Status   engine.Status     `json:"status,omitempty"` // of StepEnded and RunEnded
 	Message  string            `json:"message,omitempty"`
 	Progress *sdk.Progress     `json:"progress,omitempty"`
-	Text     string            `json:"text,omitempty"` // of StepLog: whole lines, mostly
+	Stream   string            `json:"stream,omitempty"` // of StepLog: "stdout", "stderr" or "step", the provider's own words
+	Text     string            `json:"text,omitempty"`   // of StepLog: parts of lines, or many
 	Outputs  json.RawMessage   `json:"outputs,omitempty"`
 	Error    *engine.StepError `json:"error,omitempty"`
 }
@@ -59,7 +61,7 @@ func (c *Client) Follow(ctx context.Context, id, runID string, emit func(Event))
 		return nil, c.wrapRun(err, id, "looking at")
 	}
 	runID = desc.GetWorkflowExecutionInfo().GetExecution().GetRunId()
-	f := &follower{client: c, fold: newFold(id, runID), logs: map[string]int64{}, emit: emit}
+	f := &follower{client: c, fold: newFold(id, runID), logs: map[string]int{}, emit: emit}
 	f.fold.emit = func(e Event) { f.forward(ctx, e) }
 	events, failed := make(chan *historypb.HistoryEvent), make(chan error, 1)
 	go func() { failed <- c.history(ctx, id, runID, events) }()
@@ -114,7 +116,7 @@ func (c *Client) history(ctx context.Context, id, runID string, events chan<- *h
 type follower struct {
 	client *Client
 	fold   *fold
-	logs   map[string]int64 // step -> how much of its log was told
+	logs   map[string]int // step -> how much of its log was told
 	emit   func(Event)
 	away   bool // Temporal does not answer
 }
@@ -157,12 +159,11 @@ func (f *follower) log(ctx context.Context, s *Step) {
 	if f.client.store == nil || s == nil || s.Key == "" {
 		return
 	}
-	for {
-		data, next, err := f.client.store.ReadLog(ctx, s.Key, f.logs[s.Name])
-		if err != nil || len(data) == 0 {
-			return
+	entries, next, _ := f.client.store.ReadLog(ctx, workflows.LogKey(s.Key), f.logs[s.Name])
+	f.logs[s.Name] = next
+	for _, e := range entries {
+		if e.Text != "" {
+			f.emit(Event{Kind: StepLog, Time: e.Time, Step: s.Name, Type: s.Type, Attempt: s.Attempt, Stream: e.Stream, Text: e.Text})
 		}
-		f.logs[s.Name] = next
-		f.emit(Event{Kind: StepLog, Time: time.Now(), Step: s.Name, Type: s.Type, Attempt: s.Attempt, Text: string(data)})
 	}
 }

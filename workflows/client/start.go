@@ -54,8 +54,8 @@ func (c *Client) Start(ctx context.Context, opts StartOptions) (*Started, error)
 	if err := check(opts); err != nil {
 		return nil, err
 	}
-	if err := c.store.PutPlan(ctx, digest, data); err != nil {
-		return nil, storeError(err, "keeping the plan")
+	if err := c.keep(ctx, data); err != nil {
+		return nil, err
 	}
 	if opts.ID == "" {
 		opts.ID = newID()
@@ -75,6 +75,12 @@ func (c *Client) Start(ctx context.Context, opts StartOptions) (*Started, error)
 		return nil, c.wrap(err, "starting run %q", id)
 	}
 	return &Started{ID: id, RunID: run.GetRunID()}, nil
+}
+
+// keep puts a plan into the store.
+func (c *Client) keep(ctx context.Context, data []byte) error {
+	_, err := c.store.PutPlan(ctx, data)
+	return storeError(err, "keeping the plan")
 }
 
 // check finds wrong variables before anything is started.
@@ -133,8 +139,8 @@ func (c *Client) Publish(ctx context.Context, plan *engine.Plan) (digest string,
 	if err != nil {
 		return "", err
 	}
-	if err := c.store.PutPlan(ctx, digest, data); err != nil {
-		return "", storeError(err, "keeping the plan")
+	if err := c.keep(ctx, data); err != nil {
+		return "", err
 	}
 	if err := c.store.Publish(ctx, c.namespace, plan.Pipeline, digest); err != nil {
 		return "", storeError(err, "publishing the plan")
