@@ -40,4 +40,4 @@ mapfile -t missing < <(comm -23 <(printf '%s\n' "${wanted[@]}" | sort -u) <(inst
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 say "Installing with apt: ${missing[*]}"
-as_root sh -c "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${missing[*]} >/dev/null"
+as_root "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${missing[*]}" >/dev/null

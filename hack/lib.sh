@@ -20,16 +20,16 @@ die() {
 	exit 1
 }
 
-# as_root COMMAND…: runs it as root or with sudo. Where neither can be had, prints the line to run and stops.
+# as_root LINE: runs a line of shell as root or with sudo. Where neither can be had, prints the line and stops.
 as_root() {
 	if [ "$(id -u)" = 0 ]; then
-		"$@"
+		sh -c "$1"
 	elif sudo -n true 2>/dev/null || { [ -t 0 ] && command -v sudo >/dev/null; }; then
-		sudo "$@"
+		sudo sh -c "$1"
 	else
 		say "This needs root, and sudo cannot be used here. Run this as root, then try again:"
 		say
-		say "    $(printf '%q ' "$@")"
+		say "    $1"
 		say
 		exit 1
 	fi

@@ -7,7 +7,7 @@ name=containers start=1000000 count=1048576
 if [ "$(id -u)" != 0 ]; then
 	name=$(id -un) count=65536
 	# Behind every range that somebody else has.
-	start=$(cat /etc/subuid /etc/subgid 2>/dev/null | awk -F: '$2 + $3 > end { end = $2 + $3 } END { print end > 100000 ? end : 100000 }')
+	start=$(cat /etc/subuid /etc/subgid 2>/dev/null | awk -F: '$2 + $3 > end { end = $2 + $3 } END { print (end > 100000 ? end : 100000) }')
 fi
 
 for file in /etc/subuid /etc/subgid; do
@@ -16,5 +16,5 @@ for file in /etc/subuid /etc/subgid; do
 	fi
 	line=$name:$start:$count
 	say "Adding to $file: $line (ids for containers' user namespaces)"
-	as_root sh -c "echo $line >>$file"
+	as_root "echo $line >>$file"
 done

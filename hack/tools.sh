@@ -27,23 +27,29 @@ source_of() {
 # build NAME PACKAGE@VERSION
 build() {
 	case $1 in
-	podman-5.8.2) hack/podman5.sh "$tools/$1" ;;
-	docker-compose) compose "$2" ;;
+	docker-compose)
+		in_module "$1" "$2" github.com/docker/compose/v2 -ldflags "-X github.com/docker/compose/v2/internal.Version=${2#*@}"
+		;;
+	podman-5.8.2)
+		# With a C library, against the flags of all else: seccomp profiles need it.
+		CGO_ENABLED=1 in_module "$1" "$2" github.com/containers/podman/v5 \
+			-tags containers_image_openpgp,exclude_graphdriver_btrfs,seccomp
+		;;
 	*) GOBIN=$tools with_progress "building $1" go install -v "$2" ;;
 	esac
 }
 
-# compose PACKAGE@VERSION: a module of its own, because `go install` refuses one whose go.mod has exclude directives.
-compose() {
-	local package=${1%@*} version=${1#*@} work
+# in_module NAME PACKAGE@VERSION MODULE FLAGS…: builds in a module made for it, where `go install PACKAGE@VERSION` refuses: that
+# wants no exclude directives (Compose has some) and a list of the module's versions (Podman's cannot be had everywhere).
+in_module() {
+	local name=$1 package=${2%@*} version=${2#*@} module=$3 work source
+	shift 3
 	work=$(mktemp -d)
-	(
-		cd "$work"
-		go mod init tool
-		go get "$package@$version"
-	) >/dev/null 2>&1 || die "fetching $1"
-	with_progress "building docker-compose" go build -C "$work" -v \
-		-ldflags "-X github.com/docker/compose/v2/internal.Version=$version" -o "$tools/docker-compose" "$package"
+	source=$(cd "$work" && go mod download -json "$module@$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+	[ -n "$source" ] || die "downloading $module@$version"
+	printf 'module tool\n\ngo %s\n\nrequire %s %s\n' "${go_version#go}" "$module" "$version" >"$work/go.mod"
+	install -m 644 "$source/go.sum" "$work/go.sum"
+	with_progress "building $name" go build -C "$work" -v -mod=mod "$@" -o "$tools/$name" "$package"
 	rm -rf "$work"
 }
 

@@ -65,7 +65,7 @@ func PodmanBinary(t testing.TB, version string) string {
 	}
 	path := filepath.Join(root, ".cache", "bin", "podman-"+version)
 	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("Podman %s is missing: %v; build it with hack/podman5.sh, or name it in CPUB_TEST_PODMAN5", version, err)
+		t.Fatalf("Podman %s is missing: %v; build it with hack/tools.sh podman-5.8.2, or name it in CPUB_TEST_PODMAN5", version, err)
 	}
 	return path
 }
