@@ -54,3 +54,47 @@ func removeTree(dir string) error {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
+
+// Sweep removes the groups below a path that no process is in and that are older than the age, apart from those that keep
+// tells.
+func Sweep(path string, age time.Duration, keep func(name string) bool) error {
+	mounts, err := readMounts("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, m := range mounts {
+		entries, err := os.ReadDir(m.node(path, "").dir)
+		if err != nil {
+			continue // nothing of ours in this hierarchy
+		}
+		for _, e := range entries {
+			info, err := e.Info()
+			if err != nil || !e.IsDir() || keep(e.Name()) || time.Since(info.ModTime()) < age {
+				continue
+			}
+			if dir := m.node(filepath.Join(path, e.Name()), "").dir; empty(dir) {
+				errs = append(errs, removeTree(dir))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// empty tells whether no process is in a group or in those below it.
+func empty(dir string) bool {
+	b, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil || len(b) > 0 {
+		return false
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		if e.IsDir() && !empty(filepath.Join(dir, e.Name())) {
+			return false
+		}
+	}
+	return true
+}

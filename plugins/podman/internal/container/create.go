@@ -66,7 +66,7 @@ func (a *run) resolveImage(ctx context.Context) (string, error) {
 
 func (a *run) plan(imageID string, info *define.Info) plan {
 	p := plan{name: owner.Name(a.req.Key), imageID: imageID, init: true}
-	p.autoUserns = !info.Host.Security.Rootless && hasSubIDs()
+	p.autoUserns = !info.Host.Security.Rootless && HasSubIDs()
 	if !info.Host.Security.Rootless {
 		p.cgroupParent = parent(a.req.Key, info.Host.CgroupManager)
 	}
@@ -82,8 +82,8 @@ func parent(key, manager string) string {
 	return "/cpub/" + owner.Short(key)
 }
 
-// hasSubIDs tells whether rootful Podman has ids to give to user namespaces.
-func hasSubIDs() bool {
+// HasSubIDs tells whether rootful Podman has ids to give to user namespaces.
+func HasSubIDs() bool {
 	for _, name := range []string{"/etc/subuid", "/etc/subgid"} {
 		b, err := os.ReadFile(name)
 		if err != nil || !strings.Contains("\n"+string(b), "\ncontainers:") {

@@ -15,9 +15,9 @@ import (
 	"github.com/containerpub/cpub/sdk/contract"
 )
 
-// enforceable refuses at once what this host is known not to enforce, before anything is pulled or created.
-func enforceable(ctx context.Context, c *client.Client, in Input) error {
-	if in.AllowUnenforcedLimits {
+// Enforceable refuses at once what the service's host is known not to enforce, before anything is pulled or created.
+func Enforceable(ctx context.Context, c *client.Client, allowUnenforced bool) error {
+	if allowUnenforced {
 		return nil
 	}
 	if !c.Local() {

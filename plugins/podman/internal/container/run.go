@@ -65,7 +65,7 @@ func (r *Runner) Run(ctx context.Context, req *sdk.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := enforceable(ctx, r.Client, in); err != nil {
+	if err := Enforceable(ctx, r.Client, in.AllowUnenforcedLimits); err != nil {
 		return nil, err
 	}
 	a := &run{Runner: r, req: req, in: in}

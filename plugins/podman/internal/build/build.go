@@ -1,0 +1,201 @@
+package build
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
+	"github.com/containerpub/cpub/plugins/podman/internal/client"
+	"github.com/containerpub/cpub/plugins/podman/internal/container"
+	"github.com/containerpub/cpub/plugins/podman/internal/containerfile"
+	"github.com/containerpub/cpub/plugins/podman/internal/image"
+	"github.com/containerpub/cpub/plugins/podman/internal/owner"
+	"github.com/containerpub/cpub/sdk"
+)
+
+// Builder builds images on one Podman service. It is safe for concurrent use.
+type Builder struct {
+	Client *client.Client
+	Images *image.Store
+}
+
+// Output is contract.ImageBuild's output.
+type Output struct {
+	Image  sdk.Located   `json:"image"`
+	Tags   []string      `json:"tags"`
+	Size   int64         `json:"size"`
+	Cached bool          `json:"cached"`
+	Log    *sdk.Artifact `json:"log"`
+}
+
+// errTimeLimit is the cause of a build's context when its time is up.
+var errTimeLimit = errors.New("the build ran longer than its time limit")
+
+// Run carries out image_build. A repeated attempt builds again: the layers that are there come from the cache.
+func (b *Builder) Run(ctx context.Context, req *sdk.Request) (any, error) {
+	in, err := decode(req)
+	if err != nil {
+		return nil, err
+	}
+	if err := container.Enforceable(ctx, b.Client, in.AllowUnenforcedLimits); err != nil {
+		return nil, err
+	}
+	dir, err := req.Path(in.Context)
+	if err != nil {
+		return nil, err
+	}
+	src, err := open(dir, in.Containerfile)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = src.root.Close() }()
+
+	limited, cancel := context.WithTimeoutCause(ctx, in.TimeLimit.Std(), errTimeLimit)
+	defer cancel()
+	if err := b.bases(limited, req, in, src); err != nil {
+		return nil, b.failure(limited, in, err)
+	}
+	out, err := b.build(limited, req, in, src)
+	if err != nil {
+		return nil, b.failure(limited, in, err)
+	}
+	return out, nil
+}
+
+// bases checks the Containerfile against the rules and brings its base images into the store.
+func (b *Builder) bases(ctx context.Context, req *sdk.Request, in Input, src *source) error {
+	file, err := containerfile.Read(src.text, containerfile.Options{
+		Args: in.BuildArgs, Network: in.Network, CacheMounts: req.Rules.CacheMounts, Heredocs: b.Client.AtLeast(4, 8),
+	})
+	if errors.Is(err, containerfile.ErrDenied) {
+		return &sdk.Error{Kind: sdk.KindPermanent, Code: sdk.CodeDenied, Err: fmt.Errorf("%w; the policy is in %s", err, req.Rules.Source)}
+	}
+	if err != nil {
+		attr := "context"
+		if in.Containerfile != "" {
+			attr = "containerfile"
+		}
+		return sdk.Invalidf(attr, "%w", err)
+	}
+	for _, base := range file.Bases {
+		platform := in.Platform
+		if base.Platform != "" {
+			platform = base.Platform
+		}
+		if _, err := b.Images.PullBase(ctx, req, base.Reference, in.Pull, platform); err != nil {
+			return fmt.Errorf("line %d of the Containerfile: %w", base.Line, err)
+		}
+	}
+	return nil
+}
+
+func (b *Builder) build(ctx context.Context, req *sdk.Request, in Input, src *source) (any, error) {
+	info, err := b.Client.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(req.Scratch, "log"))
+	if err != nil {
+		return nil, fmt.Errorf("making the log: %w", err)
+	}
+	a := &answer{req: req, file: log}
+	err = b.send(ctx, params(req, in, src, !info.Host.Security.Rootless && info.Host.CgroupManager == "cgroupfs"), src, a)
+	err = errors.Join(err, log.Close(), b.removeGroup(ctx, req.Key))
+	if err != nil {
+		return nil, err
+	}
+	got, err := b.Images.Inspect(ctx, a.imageID)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Images.Keep(ctx, req, got.ID); err != nil {
+		return nil, err
+	}
+	tags := in.Tags
+	if tags == nil {
+		tags = []string{}
+	}
+	return Output{
+		Image: b.Images.Located(got.ID), Tags: tags, Size: got.Size, Cached: a.cached == a.steps,
+		Log: sdk.File(log.Name(), "log", "text/plain; charset=utf-8"),
+	}, nil
+}
+
+// send streams the context to Podman, as a plain tar, and reads the answer.
+func (b *Builder) send(ctx context.Context, query map[string][]string, src *source, a *answer) error {
+	call, cancel := b.Client.Context(ctx)
+	defer cancel()
+	r, w := io.Pipe()
+	packed := make(chan struct{})
+	go func() {
+		defer close(packed)
+		w.CloseWithError(pack(w, src))
+	}()
+	defer func() {
+		_ = r.CloseWithError(context.Canceled)
+		<-packed
+	}()
+	resp, err := b.Client.Do(call, client.Call{
+		Method: http.MethodPost, Endpoint: "/build", Query: query, Body: r, Header: http.Header{"Content-Type": {"application/x-tar"}},
+	})
+	if err != nil {
+		return fmt.Errorf("sending the build to Podman: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return a.read(resp.Body)
+}
+
+// pack writes the context as a tar, with the inline Containerfile in front.
+func pack(w io.Writer, src *source) error {
+	if src.inline {
+		tw := tar.NewWriter(w)
+		h := &tar.Header{Name: src.name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(src.text)), ModTime: time.Unix(0, 0)}
+		if err := tw.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := tw.Write(src.text); err != nil {
+			return err
+		}
+		// No Close: the canonical tar of the context follows, and ends both.
+		if err := tw.Flush(); err != nil {
+			return err
+		}
+	}
+	return sdk.WriteTar(w, src.root)
+}
+
+// removeGroup removes the cgroup that the RUNs lay in.
+func (b *Builder) removeGroup(ctx context.Context, key string) error {
+	info, err := b.Client.Info(ctx)
+	if err != nil || !b.Client.Local() || info.Host.Security.Rootless || info.Host.CgroupManager != "cgroupfs" {
+		return nil //nolint:nilerr // the attempt's own error tells of an unreachable service
+	}
+	return cgroup.Remove("/cpub/" + owner.Short(key))
+}
+
+// failure says what a build's error means.
+func (b *Builder) failure(ctx context.Context, in Input, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		if errors.Is(cause, errTimeLimit) {
+			return sdk.Failed(sdk.CodeTimeLimit, nil, fmt.Errorf("%w of %s", errTimeLimit, in.TimeLimit))
+		}
+		return cause
+	}
+	var known *sdk.Error
+	switch {
+	case errors.As(err, &known), !errors.Is(err, errBuild):
+		return err
+	case strings.Contains(err.Error(), "exit status 137"):
+		return sdk.Failed(sdk.CodeExit, nil, fmt.Errorf("%w (137 is SIGKILL: it may have needed more than its memory of %s)", err, in.Memory))
+	default:
+		return sdk.Failed(sdk.CodeExit, nil, err)
+	}
+}

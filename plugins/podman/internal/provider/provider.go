@@ -1,0 +1,161 @@
+// Package provider is the podman provider: it serves image_build, image_push, image_pull and container_run on one Podman
+// service.
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/build"
+	"github.com/containerpub/cpub/plugins/podman/internal/client"
+	"github.com/containerpub/cpub/plugins/podman/internal/container"
+	"github.com/containerpub/cpub/plugins/podman/internal/identity"
+	"github.com/containerpub/cpub/plugins/podman/internal/image"
+	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/contract"
+	"github.com/containerpub/cpub/sdk/schema"
+)
+
+// Version is the provider's version.
+const Version = "0.1.0"
+
+// Provider serves the step types on the Podman service that Configure finds. The zero value is ready for Configure.
+type Provider struct {
+	mu       sync.Mutex
+	settings client.Settings
+	service  *service
+}
+
+// service is what there is once Configure has found Podman.
+type service struct {
+	client  *client.Client
+	images  *image.Store
+	runner  *container.Runner
+	builder *build.Builder
+}
+
+// New is a provider that waits for its configuration.
+func New() *Provider { return &Provider{} }
+
+// settings are the `config` block.
+type settings struct {
+	Connection string `json:"connection"`
+	Podman     string `json:"podman"`
+}
+
+// Info describes the provider.
+func (p *Provider) Info() sdk.Info {
+	return sdk.Info{
+		Name: "podman", Version: Version,
+		Config: schema.Object{Attrs: []schema.Attr{
+			{
+				Name: "connection", Type: cty.String,
+				Doc: "Podman's socket, such as `unix:///run/podman/podman.sock`. Left out: CONTAINER_HOST, else Podman's default connection, " +
+					"else the user's socket, else a service that is started for this instance and stopped with it.",
+			},
+			{Name: "podman", Type: cty.String, Default: `"podman"`, Doc: "The podman binary of a service that is started."},
+		}},
+		Steps: []sdk.StepType{
+			step(contract.ImageBuild(), p.run(func(s *service) runFunc { return s.builder.Run })),
+			step(contract.ImagePush(), p.run(func(s *service) runFunc { return s.images.Push })),
+			step(contract.ImagePull(), p.run(func(s *service) runFunc { return s.images.RunPull })),
+			step(contract.ContainerRun(), p.run(func(s *service) runFunc { return s.runner.Run })),
+		},
+	}
+}
+
+type runFunc = func(ctx context.Context, req *sdk.Request) (any, error)
+
+func step(t contract.Type, run runFunc) sdk.StepType {
+	return sdk.StepType{Name: t.Name, Doc: t.Doc, Input: t.Input, Output: t.Output, Run: run}
+}
+
+// run is a step's Run on the service that there will be.
+func (p *Provider) run(pick func(*service) runFunc) runFunc {
+	return func(ctx context.Context, req *sdk.Request) (any, error) {
+		s, err := p.configured()
+		if err != nil {
+			return nil, err
+		}
+		return pick(s)(ctx, req)
+	}
+}
+
+func (p *Provider) configured() (*service, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.service == nil {
+		return nil, errors.New("the podman provider is not configured")
+	}
+	return p.service, nil
+}
+
+// Configure connects to Podman and gives the name of its store.
+func (p *Provider) Configure(ctx context.Context, c sdk.Configuration) (string, error) {
+	var cfg settings
+	if err := c.Decode(&cfg); err != nil {
+		return "", err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.settings = client.Settings{Connection: cfg.Connection, Podman: cfg.Podman}
+	conn, err := client.Open(ctx, p.settings)
+	if err != nil {
+		return "", err
+	}
+	location, err := identity.Of(ctx, conn)
+	if err != nil {
+		return "", errors.Join(err, conn.Close())
+	}
+	images := &image.Store{Client: conn, Registries: c.Registries, Location: location}
+	p.service = &service{
+		client: conn, images: images,
+		runner:  &container.Runner{Client: conn, Images: images},
+		builder: &build.Builder{Client: conn, Images: images},
+	}
+	return location, nil
+}
+
+// Close ends the connection, and the service if it is the provider's own. Containers run on.
+func (p *Provider) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.service == nil {
+		return nil
+	}
+	err := p.service.client.Close()
+	p.service = nil
+	return err
+}
+
+// Release removes the containers and the names of images that the keys kept.
+func (p *Provider) Release(ctx context.Context, keys []string) error {
+	s, err := p.configured()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, key := range keys {
+		errs = append(errs, s.runner.Remove(ctx, key))
+	}
+	errs = append(errs, s.images.Release(ctx, keys))
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("releasing: %w", err)
+	}
+	return nil
+}
+
+// Sweep removes what belongs to no live run.
+func (p *Provider) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
+	s, err := p.configured()
+	if err != nil {
+		return 0, err
+	}
+	containers, cerr := s.runner.Sweep(ctx, sweep)
+	names, ierr := s.images.Sweep(ctx, sweep)
+	return containers + names, errors.Join(cerr, ierr)
+}
