@@ -45,7 +45,7 @@ func convertible(v cty.Value, want cty.Type, depth int) error {
 	if depth > maxValueDepth {
 		return fmt.Errorf("a value can be %d levels deep", maxValueDepth)
 	}
-	if !hasElements(want) || !v.CanIterateElements() {
+	if !hasElements(want) || !v.IsKnown() || v.IsNull() || !v.CanIterateElements() {
 		return nil
 	}
 	i := 0
