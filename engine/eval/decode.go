@@ -82,14 +82,14 @@ func (s *Scope) fit(v cty.Value, a *schema.Attr) (out cty.Value, problem string)
 	}
 	shown, marks := out.UnmarkDeep()
 	switch {
+	case a.Located && !isLocated(shown):
+		return cty.NilVal, fmt.Sprintf("takes %s; this is %s.", takes(a), article(shown.Type().FriendlyName()))
 	case !shown.IsKnown():
 		return out, ""
 	case shown.IsNull() && a.Required:
 		return cty.NilVal, "must have a value; it is null."
 	case shown.IsNull():
 		return out, ""
-	case a.Located && !isLocated(shown):
-		return cty.NilVal, fmt.Sprintf("takes %s; this is %s.", takes(a), shown.Type().FriendlyName())
 	case shown.Type() != cty.String:
 		return out, checkArtifact(shown, a)
 	}

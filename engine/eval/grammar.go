@@ -20,6 +20,12 @@ type grammar struct {
 	hints  []string // further names to suggest
 }
 
+// CheckContent reports the attributes and blocks of a body that it may not have. what names the body, such as `a pipeline`; what is in
+// later belongs there, but not in this build.
+func CheckContent(b *hclsyntax.Body, what string, attrs, blocks, later []string) hcl.Diagnostics {
+	return grammar{what: what, attrs: attrs, blocks: blocks, later: later}.check(b)
+}
+
 // check reports everything in the body that the grammar does not know.
 func (g grammar) check(b *hclsyntax.Body) (diags hcl.Diagnostics) {
 	for _, name := range slices.Sorted(maps.Keys(b.Attributes)) {
@@ -167,7 +173,7 @@ func literal(b *hclsyntax.Body, name string, want cty.Type) (cty.Value, hcl.Diag
 	if len(attr.Expr.Variables()) > 0 || len(calls(attr.Expr)) > 0 {
 		return wrong(fmt.Sprintf("%q is read before anything is evaluated: write the value itself, without references and functions.", name))
 	}
-	v, diags := attr.Expr.Value(nil)
+	v, diags := Literal(attr.Expr)
 	if diags.HasErrors() {
 		return cty.NullVal(want), diags
 	}
@@ -211,4 +217,23 @@ func missing(name, what string, at hcl.Range) *hcl.Diagnostic {
 		Detail:   fmt.Sprintf("%s needs %q. Add `%s = …`.", sentence(what), name, name),
 		Subject:  at.Ptr(),
 	}
+}
+
+// Literal evaluates an expression that may have neither references nor function calls.
+func Literal(expr hclsyntax.Expression) (v cty.Value, diags hcl.Diagnostics) {
+	v = cty.DynamicVal
+	defer recoverTo(&diags, expr.Range().Ptr())
+	if len(expr.Variables()) > 0 || len(calls(expr)) > 0 {
+		return v, hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Not a plain value",
+			Detail: "Write the value itself, without references and functions; a text needs quotes.", Subject: expr.Range().Ptr(),
+		}}
+	}
+	m := &meter{}
+	v, diags = expr.Value(&hcl.EvalContext{Variables: map[string]cty.Value{meterName: cty.CapsuleVal(meterType, m)}})
+	diags = plain(diags)
+	if err := m.value(v); err != nil {
+		return cty.DynamicVal, hcl.Diagnostics{overBudget(m.over, expr.Range().Ptr())}
+	}
+	return v, diags
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
@@ -236,4 +237,24 @@ func markSensitive(shape schema.Object, v cty.Value) cty.Value {
 		return v
 	}
 	return cty.ObjectVal(attrs)
+}
+
+// JSONObject is JSON for named values, those that are null included.
+func JSONObject(vals map[string]cty.Value) (json.RawMessage, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, name := range slices.Sorted(maps.Keys(vals)) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		writeText(&b, name)
+		b.WriteByte(':')
+		v, err := JSON(vals[name])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		b.Write(v)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
 }

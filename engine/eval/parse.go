@@ -52,26 +52,43 @@ func Parse(files []File) (m *Module, diags hcl.Diagnostics) {
 	return m, Sort(diags)
 }
 
-func (m *Module) parseFile(f File) (body *hclsyntax.Body, diags hcl.Diagnostics) {
+func (m *Module) parseFile(f File) (*hclsyntax.Body, hcl.Diagnostics) {
+	body, file, diags := ParseFile(f)
+	m.Files[f.Path] = file
+	return body, diags
+}
+
+// ParseFile reads one native HCL file within the budgets, and prepares its expressions for a Scope. The body is nil when nothing of it can
+// be used; the file is always there, for snippets.
+func ParseFile(f File) (body *hclsyntax.Body, file *hcl.File, diags hcl.Diagnostics) {
 	place := hcl.Range{Filename: f.Path, Start: hcl.InitialPos, End: hcl.InitialPos}
-	m.Files[f.Path] = &hcl.File{Bytes: f.Content}
+	file = &hcl.File{Bytes: f.Content}
 	if d := readable(f, place); d != nil {
-		return nil, hcl.Diagnostics{d}
+		return nil, file, hcl.Diagnostics{d}
 	}
 	defer recoverTo(&diags, place.Ptr())
 	tokens, _ := hclsyntax.LexConfig(f.Content, f.Path, hcl.InitialPos)
 	if d := checkNesting(tokens); d != nil {
-		return nil, hcl.Diagnostics{d}
+		return nil, file, hcl.Diagnostics{d}
 	}
-	file, diags := hclsyntax.ParseConfig(f.Content, f.Path, hcl.InitialPos)
-	m.Files[f.Path] = file
-	body, ok := file.Body.(*hclsyntax.Body)
+	parsed, diags := hclsyntax.ParseConfig(f.Content, f.Path, hcl.InitialPos)
+	diags = limit(diags)
+	body, ok := parsed.Body.(*hclsyntax.Body)
 	if !ok {
-		return nil, diags
+		return nil, file, diags
 	}
 	diags = append(diags, checkNumbers(body)...)
 	instrumentBody(body)
-	return body, diags
+	return body, parsed, Sort(diags)
+}
+
+// limit keeps the first diagnostics of a file that is not HCL at all.
+func limit(diags hcl.Diagnostics) hcl.Diagnostics {
+	const most = 50
+	if len(diags) > most {
+		return diags[:most]
+	}
+	return diags
 }
 
 func readable(f File, place hcl.Range) *hcl.Diagnostic {

@@ -61,7 +61,7 @@ func reference(t hcl.Traversal) (Reference, *hcl.Diagnostic) {
 	if !slices.Contains(roots, r.Root) {
 		hint := didYouMean(r.Root, roots)
 		if hint == "" {
-			hint = fmt.Sprintf(" A text needs quotes; values are named var.NAME, local.NAME and step.NAME.OUTPUT.")
+			hint = " A text needs quotes; values are named var.NAME, local.NAME and step.NAME.OUTPUT."
 		}
 		return wrong(fmt.Sprintf("There is nothing named %q.%s", r.Root, hint))
 	}
@@ -101,7 +101,7 @@ func example(root string) string {
 // CheckReferences reports every mention of something that does not exist, in the pipeline and in the locals that it uses. Outputs are
 // looked up with output, which gives a step type's outputs, or false for a type that is not known (and reported elsewhere).
 func (m *Module) CheckReferences(p *Pipeline, output func(stepType string) (schema.Object, bool)) (diags hcl.Diagnostics) {
-	c := referenceCheck{m, p, output, map[string]bool{}}
+	c := referenceCheck{m: m, p: p, output: output, seen: map[string]bool{}}
 	for _, s := range p.Steps {
 		diags = append(diags, c.check(s.expressions())...)
 		for _, d := range s.DependsOn {
@@ -120,6 +120,8 @@ type referenceCheck struct {
 	p      *Pipeline
 	output func(string) (schema.Object, bool)
 	seen   map[string]bool // locals
+	// noSteps leaves references to steps alone: there is no pipeline to look them up in.
+	noSteps bool
 }
 
 func (c referenceCheck) check(exprs []hcl.Expression) hcl.Diagnostics {
@@ -182,6 +184,9 @@ func (c referenceCheck) local(r Reference) hcl.Diagnostics {
 }
 
 func (c referenceCheck) step(r Reference) hcl.Diagnostics {
+	if c.noSteps {
+		return nil
+	}
 	s := c.p.Step(r.Name)
 	if s == nil {
 		var all []string

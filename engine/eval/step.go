@@ -61,6 +61,9 @@ func MetaNames() []string { return slices.Concat(metaAttrs, metaBlocks, metaLate
 // laterTypes are the step types of the engine itself that this build does not have.
 var laterTypes = []string{"approval", "wait", "pipeline", "value"}
 
+// IsLater tells the step types of the language that this build does not have yet; Parse refuses them.
+func IsLater(stepType string) bool { return slices.Contains(laterTypes, stepType) }
+
 func readStep(block *hclsyntax.Block) (*Step, hcl.Diagnostics) {
 	diags := labels(block, "TYPE", "NAME")
 	s := &Step{DeclRange: block.DefRange(), TypeRange: block.DefRange()}

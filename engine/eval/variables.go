@@ -196,3 +196,44 @@ func (s *Scope) message(rule *Validation) string {
 	}
 	return text.AsString()
 }
+
+// CheckVariables reports what is wrong with the validations of variables whatever the values are, and locals that mention what does
+// not exist although no pipeline uses them.
+func (m *Module) CheckVariables() (diags hcl.Diagnostics) {
+	for _, v := range m.Variables {
+		for _, rule := range v.Validations {
+			known := m.onlyVariables(rule.Condition, rule.ErrorMessage)
+			diags = append(diags, known...)
+			if known.HasErrors() {
+				continue
+			}
+			scope := m.Scope(nil, Inputs{Variables: m.UnknownVariables()})
+			_, more := scope.Value(rule.Condition, cty.Bool)
+			diags = append(diags, more...)
+			_, more = scope.Value(rule.ErrorMessage, cty.String)
+			diags = append(diags, more...)
+		}
+	}
+	c := referenceCheck{m: m, p: &Pipeline{}, seen: map[string]bool{}, noSteps: true}
+	for _, l := range m.Locals {
+		diags = append(diags, c.check([]hcl.Expression{l.Expr})...)
+	}
+	return Sort(diags)
+}
+
+// onlyVariables reports references to anything but variables.
+func (m *Module) onlyVariables(exprs ...hcl.Expression) hcl.Diagnostics {
+	refs, diags := references(exprs...)
+	for _, r := range refs {
+		switch {
+		case r.Root != "var":
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Wrong reference",
+				Detail: "A validation can use variables alone: they are checked before anything else is known.", Subject: r.Range.Ptr(),
+			})
+		case m.Variable(r.Name) == nil:
+			diags = append(diags, nothing(r, "variable", m.variableNames(), fmt.Sprintf("Declare it with `variable %q { … }`.", r.Name)))
+		}
+	}
+	return diags
+}

@@ -1,0 +1,148 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/containerpub/cpub/engine/eval"
+	"github.com/containerpub/cpub/sdk/schema"
+)
+
+// check looks at everything that needs the step types' schemas. Variables, steps and the run are unknown to it, but have their types.
+func (m *Module) check(files eval.Files) (diags hcl.Diagnostics) {
+	diags = m.CheckLocals()
+	diags = append(diags, m.CheckVariables()...)
+	for _, p := range m.Pipelines {
+		diags = append(diags, m.checkPipeline(p, files)...)
+	}
+	if m.Broken {
+		diags = slices.DeleteFunc(diags, mayBeUnread)
+	}
+	return eval.Sort(diags)
+}
+
+// mayBeUnread tells diagnostics about something missing, which after a syntax error may well be there.
+func mayBeUnread(d *hcl.Diagnostic) bool {
+	return strings.HasPrefix(d.Summary, "Missing") || d.Summary == "Reference to nothing" || d.Summary == "Wrong reference"
+}
+
+func (m *Module) checkPipeline(p *eval.Pipeline, files eval.Files) hcl.Diagnostics {
+	known := m.CheckReferences(p, func(stepType string) (schema.Object, bool) {
+		offer, ok := m.schemas[stepType]
+		return offer.Step.Output, ok
+	})
+	known = append(known, m.CheckCycles(p)...)
+	for _, s := range p.Steps {
+		known = append(known, m.checkType(s)...)
+		known = append(known, m.checkKinds(p, s)...)
+	}
+	more := m.evaluateAll(p, m.UnknownSteps(p), eval.Inputs{Files: files})
+	more = append(more, m.Scope(p, eval.Inputs{Files: files}).Prefetch()...)
+	return append(known, apart(known, more)...)
+}
+
+// evaluateAll evaluates everything in a pipeline and keeps nothing but the diagnostics.
+func (m *Module) evaluateAll(p *eval.Pipeline, steps map[string]cty.Value, in eval.Inputs) (diags hcl.Diagnostics) {
+	in.Steps = steps
+	_, more := m.Scope(p, in).Pipeline()
+	diags = append(diags, more...)
+	for _, s := range p.Steps {
+		_, more := m.Scope(p, in).When(s)
+		diags = append(diags, more...)
+		if offer, ok := m.schemas[s.Type]; ok {
+			_, more = m.Scope(p, in).Step(s, offer.Step.Input)
+			diags = append(diags, more...)
+		}
+	}
+	for _, o := range p.Outputs {
+		_, more := m.Scope(p, in).Output(o)
+		diags = append(diags, more...)
+	}
+	return eval.Sort(diags)
+}
+
+// UnknownSteps gives the steps of a pipeline before any of them ran. Those of unknown types are left out.
+func (m *Module) UnknownSteps(p *eval.Pipeline) map[string]cty.Value {
+	steps := map[string]cty.Value{}
+	for _, s := range p.Steps {
+		if offer, ok := m.schemas[s.Type]; ok {
+			steps[s.Name] = eval.UnknownStep(offer.Step.Output)
+		}
+	}
+	return steps
+}
+
+func (m *Module) checkType(s *eval.Step) hcl.Diagnostics {
+	offer, ok := m.schemas[s.Type]
+	if !ok {
+		if eval.IsLater(s.Type) {
+			return nil // told by the parser
+		}
+		hint := eval.Suggest(s.Type, m.schemas.names())
+		if hint != "" {
+			hint = fmt.Sprintf("Did you mean %q?", hint)
+		} else {
+			hint = fmt.Sprintf("There are: %s.", strings.Join(m.schemas.names(), ", "))
+		}
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Unknown step type", Detail: fmt.Sprintf("No provider offers the step type %q. %s", s.Type, hint), Subject: s.TypeRange.Ptr(),
+		}}
+	}
+	provider, _, _ := strings.Cut(s.Provider, ".")
+	if provider == "" || len(offer.Providers) == 0 || slices.Contains(offer.Providers, provider) {
+		return nil
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError, Summary: "Wrong provider",
+		Detail:  fmt.Sprintf("The provider %q does not offer %s. Offered by: %s.", provider, s.Type, strings.Join(offer.Providers, ", ")),
+		Subject: s.ProviderRange.Ptr(),
+	}}
+}
+
+// checkKinds tells files from directories, which have one type: where an attribute is directly another step's output, both sides
+// say which they are.
+func (m *Module) checkKinds(p *eval.Pipeline, s *eval.Step) (diags hcl.Diagnostics) {
+	for _, a := range m.schemas[s.Type].Step.Input.Attrs {
+		set, ok := s.Body.Attributes[a.Name]
+		if !ok || a.Format != schema.FormatFile && a.Format != schema.FormatDirectory {
+			continue
+		}
+		t, notPlain := hcl.AbsTraversalForExpr(set.Expr)
+		if notPlain.HasErrors() || len(t) != 3 || t.RootName() != "step" {
+			continue
+		}
+		name, _ := t[1].(hcl.TraverseAttr)
+		output, _ := t[2].(hcl.TraverseAttr)
+		source := p.Step(name.Name)
+		if source == nil {
+			continue
+		}
+		made := m.schemas[source.Type].Step.Output.Attr(output.Name)
+		if made == nil || made.Format == a.Format || made.Format == schema.FormatNone {
+			continue
+		}
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Wrong value",
+			Detail:  fmt.Sprintf("%q takes a %s; step.%s.%s is a %s.", a.Name, a.Format, source.Name, output.Name, made.Format),
+			Subject: set.Expr.Range().Ptr(), Context: set.SrcRange.Ptr(),
+		})
+	}
+	return diags
+}
+
+// apart drops from more what lies where a known error is: it is that error once more, in other words.
+func apart(known, more hcl.Diagnostics) (out hcl.Diagnostics) {
+	for _, d := range more {
+		repeated := slices.ContainsFunc(known, func(k *hcl.Diagnostic) bool {
+			return k.Subject != nil && d.Subject != nil && k.Severity == hcl.DiagError && k.Subject.Overlaps(*d.Subject)
+		})
+		if !repeated {
+			out = append(out, d)
+		}
+	}
+	return out
+}

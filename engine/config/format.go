@@ -1,0 +1,17 @@
+package config
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclwrite"
+
+	"github.com/containerpub/cpub/engine/eval"
+)
+
+// Format gives a file in canonical form. A file that does not parse is not formatted: its diagnostics, and no text, are returned.
+func Format(name string, src []byte) ([]byte, hcl.Diagnostics) {
+	_, _, diags := eval.ParseFile(eval.File{Path: name, Content: src})
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return hclwrite.Format(src), diags
+}

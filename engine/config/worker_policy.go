@@ -1,0 +1,97 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/containerpub/cpub/engine/policy"
+	"github.com/containerpub/cpub/sdk/schema"
+)
+
+// policyShape is the `policy` block.
+func policyShape() schema.Object {
+	list := func(name string) schema.Attr { return schema.Attr{Name: name, Type: cty.List(cty.String)} }
+	flag := func(name string) schema.Attr { return schema.Attr{Name: name, Type: cty.Bool} }
+	return schema.Object{
+		Attrs: []schema.Attr{
+			list("step_types"), list("buckets"), list("networks"), list("host_paths"), list("cap_add"), list("userns"),
+			flag("cache_mounts"), flag("allow_unenforced_limits"),
+		},
+		Blocks: []schema.Block{
+			{Name: "registries", Nesting: schema.NestingSingle, Object: schema.Object{Attrs: []schema.Attr{list("pull"), list("push"), list("from")}}},
+			{Name: "max", Nesting: schema.NestingSingle, Object: schema.Object{Attrs: []schema.Attr{
+				{Name: "memory", Type: cty.String, Format: schema.FormatSize},
+				{Name: "cpus", Type: cty.Number},
+				{Name: "pids", Type: cty.Number},
+				{Name: "time_limit", Type: cty.String, Format: schema.FormatDuration},
+			}}},
+		},
+	}
+}
+
+func readPolicy(b *hclsyntax.Block) (*policy.Policy, hcl.Diagnostics) {
+	var raw struct {
+		StepTypes  []string `json:"step_types"`
+		Buckets    []string `json:"buckets"`
+		Networks   []string `json:"networks"`
+		HostPaths  []string `json:"host_paths"`
+		CapAdd     []string `json:"cap_add"`
+		Userns     []string `json:"userns"`
+		Registries struct {
+			Pull []string `json:"pull"`
+			Push []string `json:"push"`
+			From []string `json:"from"`
+		} `json:"registries"`
+		Max struct {
+			Memory    schema.Size     `json:"memory"`
+			CPUs      float64         `json:"cpus"`
+			Pids      float64         `json:"pids"`
+			TimeLimit schema.Duration `json:"time_limit"`
+		} `json:"max"`
+		CacheMounts           bool `json:"cache_mounts"`
+		AllowUnenforcedLimits bool `json:"allow_unenforced_limits"`
+	}
+	diags := decodeInto(b, "a policy", policyShape(), &raw)
+	diags = append(diags, checkMax(b, raw.Max.CPUs, raw.Max.Pids)...)
+	return &policy.Policy{
+		StepTypes: raw.StepTypes, Buckets: raw.Buckets, Networks: raw.Networks, HostPaths: raw.HostPaths, CapAdd: raw.CapAdd, Userns: raw.Userns,
+		Registries:  policy.Registries{Pull: raw.Registries.Pull, Push: raw.Registries.Push, From: raw.Registries.From},
+		Max:         policy.Max{Memory: raw.Max.Memory, CPUs: raw.Max.CPUs, Pids: int64(raw.Max.Pids), TimeLimit: raw.Max.TimeLimit},
+		CacheMounts: raw.CacheMounts, AllowUnenforcedLimits: raw.AllowUnenforcedLimits,
+		Source: place(b.DefRange()), Rules: rulePlaces(b.Body, ""),
+	}, diags
+}
+
+func checkMax(b *hclsyntax.Block, cpus, pids float64) (diags hcl.Diagnostics) {
+	for _, inner := range b.Body.Blocks {
+		if inner.Type != "max" {
+			continue
+		}
+		if set, ok := inner.Body.Attributes["cpus"]; ok && (cpus < 0 || cpus > 100_000) {
+			diags = append(diags, wrong(set.Expr.Range(), "Wrong value", `"cpus" takes a number of CPUs, such as 2 or 0.5.`))
+		}
+		if set, ok := inner.Body.Attributes["pids"]; ok && (pids < 0 || pids > 1<<31 || pids != float64(int64(pids))) {
+			diags = append(diags, wrong(set.Expr.Range(), "Wrong value", `"pids" takes a whole number of processes.`))
+		}
+	}
+	return diags
+}
+
+// rulePlaces says where each rule stands, by name: "max.memory" -> "worker.hcl:12".
+func rulePlaces(b *hclsyntax.Body, prefix string) map[string]string {
+	out := map[string]string{}
+	for name, a := range b.Attributes {
+		out[prefix+name] = place(a.NameRange)
+	}
+	for _, inner := range b.Blocks {
+		for name, at := range rulePlaces(inner.Body, prefix+inner.Type+".") {
+			out[name] = at
+		}
+	}
+	return out
+}
+
+func place(r hcl.Range) string { return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line) }
