@@ -18,7 +18,7 @@ import (
 type Cache struct {
 	store *Store
 	dir   string // absolute, without links
-	own   *ownFolder
+	own   *OwnFolder
 	busy  flight
 }
 
@@ -36,7 +36,7 @@ func NewCache(dir string, store *Store) (*Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the artifact cache: %w", err)
 	}
-	own, err := newOwnFolder(filepath.Join(dir, "tmp"))
+	own, err := NewOwnFolder(filepath.Join(dir, "tmp"))
 	if err != nil {
 		return nil, fmt.Errorf("opening the artifact cache: %w", err)
 	}
@@ -44,7 +44,7 @@ func NewCache(dir string, store *Store) (*Cache, error) {
 }
 
 // Close removes what is temporary. Artifacts stay.
-func (c *Cache) Close() error { return c.own.close() }
+func (c *Cache) Close() error { return c.own.Close() }
 
 // MkdirTemp makes a private, empty folder that is swept with the process, on the same disk as the artifacts. Its path has no
 // symbolic links. Remove it with RemoveAll.

@@ -169,11 +169,11 @@ func TestUnpackRefuses(t *testing.T) {
 
 func TestOwnFoldersOfTheDeadAreSwept(t *testing.T) {
 	parent := t.TempDir()
-	alive, err := newOwnFolder(parent)
+	alive, err := NewOwnFolder(parent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead, err := newOwnFolder(parent)
+	dead, err := NewOwnFolder(parent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestOwnFoldersOfTheDeadAreSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	dead.lock.Close() // as the kernel does for a process that was killed
-	third, err := newOwnFolder(parent)
+	third, err := NewOwnFolder(parent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestOwnFoldersOfTheDeadAreSwept(t *testing.T) {
 	if _, err := os.Stat(alive.dir); err != nil {
 		t.Errorf("the living one's folder is gone: %v", err)
 	}
-	if err := errors.Join(alive.close(), third.close()); err != nil {
+	if err := errors.Join(alive.Close(), third.Close()); err != nil {
 		t.Error(err)
 	}
 	if left, err := os.ReadDir(parent); err != nil || len(left) != 1 || left[0].Name() != "gate" {

@@ -12,11 +12,14 @@ import (
 	"github.com/containerpub/cpub/sdk"
 )
 
+// ErrUnfit is wrapped by errors about files that can be no artifact: not there, not inside, a device, a link that leads out.
+var ErrUnfit = errors.New("this cannot be an artifact")
+
 // AddFile takes the regular file at name below dir into cache and store. It follows no link out of dir.
 func (c *Cache) AddFile(ctx context.Context, dir *os.Root, name string) (sdk.Artifact, error) {
 	f, err := sdk.OpenRegular(dir, name)
 	if err != nil {
-		return sdk.Artifact{}, err
+		return sdk.Artifact{}, fmt.Errorf("%w: %w", ErrUnfit, err)
 	}
 	defer f.Close()
 	m, err := c.keepFile(ctx, f, c.filePath)
@@ -44,7 +47,7 @@ func (c *Cache) filePath(digest string) string {
 func (c *Cache) AddDir(ctx context.Context, dir *os.Root, name string) (sdk.Artifact, error) {
 	src, err := dir.OpenRoot(name)
 	if err != nil {
-		return sdk.Artifact{}, err
+		return sdk.Artifact{}, fmt.Errorf("%w: %w", ErrUnfit, err)
 	}
 	defer src.Close()
 	m, tmp, err := c.copyTree(ctx, src)
@@ -65,6 +68,9 @@ func (c *Cache) AddDir(ctx context.Context, dir *os.Root, name string) (sdk.Arti
 	return a, c.store.put(ctx, a.Digest, func(w io.Writer) error { return packFolder(w, path) })
 }
 
+// errCopy is what the packing of a copy sees when the unpacking has failed.
+var errCopy = errors.New("the copy failed")
+
 // copyTree copies a folder to a temporary one by way of its canonical tar, of which it gives digest and size.
 func (c *Cache) copyTree(ctx context.Context, src *os.Root) (*meter, string, error) {
 	r, w := io.Pipe()
@@ -76,12 +82,16 @@ func (c *Cache) copyTree(ctx context.Context, src *os.Root) (*meter, string, err
 		packed <- err
 	}()
 	tmp, err := c.unpack(ctx, r)
-	r.CloseWithError(errors.New("the copy failed")) // wakes the packing, should it still be at it
-	if perr := <-packed; err == nil && perr != nil {
-		err = errors.Join(perr, RemoveAll(tmp))
+	r.CloseWithError(errCopy) // wakes the packing, should it still be at it
+	perr := <-packed
+	if err == nil && perr != nil {
+		err = RemoveAll(tmp)
 	}
-	if err != nil {
-		return nil, "", err
+	switch {
+	case perr != nil && !errors.Is(perr, errCopy):
+		return nil, "", errors.Join(fmt.Errorf("%w: %w", ErrUnfit, perr), err)
+	case err != nil || perr != nil:
+		return nil, "", errors.Join(err, perr)
 	}
 	return m, tmp, nil
 }

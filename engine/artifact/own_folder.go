@@ -9,16 +9,17 @@ import (
 	"syscall"
 )
 
-// ownFolder is a folder of one process, beside a lock file that the process holds as long as it lives. Whoever makes the next one
-// sweeps those whose lock is free.
-type ownFolder struct {
+// OwnFolder is a private folder of one process, beside a lock file that the process holds as long as it lives. Whoever makes the
+// next one in the same parent sweeps those whose processes are gone.
+type OwnFolder struct {
 	dir  string
 	lock *os.File
 }
 
 const lockSuffix = ".lock"
 
-func newOwnFolder(parent string) (*ownFolder, error) {
+// NewOwnFolder makes one in parent, which must be there and be the user's own.
+func NewOwnFolder(parent string) (*OwnFolder, error) {
 	// The gate keeps a sweep away from a folder that is being made.
 	gate, err := os.OpenFile(filepath.Join(parent, "gate"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -42,10 +43,14 @@ func newOwnFolder(parent string) (*ownFolder, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits
 		return nil, errors.Join(fmt.Errorf("locking %s: %w", lock.Name(), err), lock.Close())
 	}
-	return &ownFolder{dir: dir, lock: lock}, nil
+	return &OwnFolder{dir: dir, lock: lock}, nil
 }
 
-func (o *ownFolder) close() error {
+// Dir is its absolute path.
+func (o *OwnFolder) Dir() string { return o.dir }
+
+// Close removes it.
+func (o *OwnFolder) Close() error {
 	return errors.Join(RemoveAll(o.dir), os.Remove(o.lock.Name()), o.lock.Close())
 }
 

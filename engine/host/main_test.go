@@ -1,0 +1,244 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/containerpub/cpub/engine/artifact"
+	"github.com/containerpub/cpub/internal/wire"
+	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/schema"
+	"github.com/containerpub/cpub/sdk/serve"
+)
+
+// The test binary is also the provider that it starts, and the host that it kills.
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv(wire.CookieKey) == wire.CookieValue || len(os.Args) == 2 && os.Args[1] == "-debug":
+		serve.Main(probe{})
+	case os.Getenv(roleHost) != "":
+		beHost(os.Getenv(roleHost))
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+// roleHost names the folder of a host that a test starts as a process.
+const roleHost = "CPUB_TEST_HOST"
+
+func beHost(dir string) {
+	ctx := context.Background()
+	store, err := artifact.Open(ctx, "mem://")
+	if err != nil {
+		panic(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	h, err := New(ctx, Options{
+		Instances: []Instance{{Provider: "probe", Name: "p", Path: exe}},
+		Artifacts: store, Cache: filepath.Join(dir, "cache"), StateDir: filepath.Join(dir, "state"), Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		panic(err)
+	}
+	pid := h.order[0].session().proc.pid.Load()
+	fmt.Println(pid, h.rooms.sockets.Dir())
+	select {}
+}
+
+// probe is a provider whose steps do what goes wrong.
+type probe struct{}
+
+func (probe) Info() sdk.Info {
+	text := func(name string) schema.Attr { return schema.Attr{Name: name, Type: cty.String} }
+	in := schema.Object{Attrs: []schema.Attr{
+		{Name: "do", Type: cty.String, Required: true}, text("text"), {Name: "n", Type: cty.Number},
+		schema.File("file", ""), schema.Directory("dir", ""),
+	}}
+	out := schema.Object{Attrs: []schema.Attr{
+		text("text"), {Name: "list", Type: cty.List(cty.String)}, schema.File("file", ""), schema.Directory("dir", ""),
+		{Name: "number", Type: cty.Number},
+	}}
+	return sdk.Info{
+		Name: "probe", Version: "1.2.3", Config: schema.Object{Attrs: []schema.Attr{text("fail"), {Name: "size", Type: cty.Number}}},
+		Steps: []sdk.StepType{{Name: "probe", Doc: "Does what a test wants.", Input: in, Output: out, Run: run}},
+	}
+}
+
+func (probe) Configure(_ context.Context, c sdk.Configuration) (string, error) {
+	var config struct{ Fail string }
+	if err := c.Decode(&config); err != nil {
+		return "", err
+	}
+	if config.Fail != "" {
+		return "", errors.New(config.Fail)
+	}
+	return "here", os.WriteFile(filepath.Join(c.StateDir, "configured"), []byte(c.Instance), 0o600)
+}
+
+func (probe) Check(context.Context) ([]sdk.Finding, error) {
+	return []sdk.Finding{{Name: "all", OK: true, Detail: "is well"}}, nil
+}
+
+func (probe) Release(_ context.Context, keys []string) error {
+	if slices.Contains(keys, "bad") {
+		return sdk.Permanentf("no such key")
+	}
+	return nil
+}
+
+func (probe) Sweep(_ context.Context, s sdk.Sweep) (int, error) { return len(s.LiveRuns), nil }
+
+type input struct {
+	Do, Text  string
+	N         int
+	File, Dir *sdk.Artifact
+}
+
+type outputs struct {
+	Text   string        `json:"text,omitempty"`
+	List   []string      `json:"list,omitempty"`
+	File   *sdk.Artifact `json:"file,omitempty"`
+	Dir    *sdk.Artifact `json:"dir,omitempty"`
+	Number any           `json:"number,omitempty"`
+}
+
+func run(ctx context.Context, req *sdk.Request) (any, error) {
+	var in input
+	if err := req.Decode(&in); err != nil {
+		return nil, err
+	}
+	switch in.Do {
+	case "echo":
+		return echo(req, in)
+	case "env":
+		return outputs{List: os.Environ()}, nil
+	case "crash":
+		fmt.Fprintln(os.Stderr, "about to crash")
+		os.Exit(3)
+	case "panic":
+		panic("at the disco")
+	case "hang":
+		return nil, syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case "fail":
+		return nil, &sdk.Error{
+			Kind: sdk.KindPermanent, Code: "oom", RetryAfter: time.Second, Outputs: []byte(`{"text":"partial"}`), Err: errors.New("too much"),
+		}
+	case "flood":
+		for range in.N {
+			_, _ = req.Log("stdout").Write([]byte(strings.Repeat("x", 1000) + "\n"))
+		}
+		return outputs{}, nil
+	case "wait":
+		req.Logf("waiting")
+		<-ctx.Done()
+		return nil, os.WriteFile(in.Text, []byte(context.Cause(ctx).Error()), 0o600)
+	case "path":
+		return outputs{File: sdk.File(in.Text, "f", "")}, nil
+	case "path dir":
+		return outputs{Dir: sdk.Directory(in.Text, "d")}, nil
+	case "link out":
+		link := filepath.Join(req.Scratch, "link")
+		return outputs{File: sdk.File(filepath.Join(link, filepath.Base(in.Text)), "f", "")}, os.Symlink(filepath.Dir(in.Text), link)
+	case "big":
+		return outputs{Text: strings.Repeat("x", in.N)}, nil
+	case "wrong type":
+		return outputs{Number: "one"}, nil
+	case "child":
+		return outputs{Text: "started"}, startChild()
+	}
+	return nil, sdk.Invalidf("do", "nothing like %q is done here", in.Do)
+}
+
+func echo(req *sdk.Request, in input) (any, error) {
+	req.Logf("echo %s", in.Text)
+	req.Progress(sdk.Progress{Message: "half", Done: 1, Total: 2})
+	if err := req.SaveCheckpoint(map[string]int{"at": 1}); err != nil {
+		return nil, err
+	}
+	out := outputs{Text: in.Text}
+	if in.File != nil {
+		path, err := req.Path(in.File)
+		if err != nil {
+			return nil, err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		made := filepath.Join(req.Scratch, "made")
+		if err := os.WriteFile(made, append(content, '!'), 0o600); err != nil {
+			return nil, err
+		}
+		out.File = sdk.File(made, "made.txt", "text/plain")
+	}
+	if in.Dir != nil {
+		path, err := req.Path(in.Dir)
+		if err != nil {
+			return nil, err
+		}
+		tree := filepath.Join(req.Scratch, "tree")
+		if err := os.CopyFS(tree, os.DirFS(path)); err != nil {
+			return nil, err
+		}
+		out.Dir = sdk.Directory(tree, "tree")
+	}
+	return out, nil
+}
+
+// startChild starts a process that outlives this one, unless somebody ends it, and holds its outputs open.
+func startChild() error {
+	p, err := os.StartProcess("/bin/sleep", []string{"cpub-host-test-child", "600"}, &os.ProcAttr{Files: []*os.File{nil, os.Stderr, os.Stderr}})
+	if err != nil {
+		return err
+	}
+	return p.Release()
+}
+
+// observer remembers what it was told.
+type observer struct {
+	mu         sync.Mutex
+	log        strings.Builder
+	progress   []sdk.Progress
+	checkpoint json.RawMessage
+	first      chan struct{} // closed at the first log
+	once       sync.Once
+	slow       time.Duration
+}
+
+func newObserver() *observer { return &observer{first: make(chan struct{})} }
+
+func (o *observer) Log(stream string, p []byte) {
+	time.Sleep(o.slow)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.log.WriteString(stream + ":" + string(p))
+	o.once.Do(func() { close(o.first) })
+}
+
+func (o *observer) Progress(p sdk.Progress) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.progress = append(o.progress, p)
+}
+
+func (o *observer) Checkpoint(data json.RawMessage) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.checkpoint = data
+}
