@@ -135,7 +135,7 @@ func stepOptions(task engine.Task, queue string) workflow.ActivityOptions {
 
 // generation tells a run that was reset from what it was before.
 func (r *run) generation() string {
-	if r.info.WorkflowExecution.RunID == r.info.OriginalRunID {
+	if original := r.info.OriginalRunID; original == "" || original == r.info.WorkflowExecution.RunID {
 		return ""
 	}
 	return r.info.WorkflowExecution.RunID
