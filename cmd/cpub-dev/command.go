@@ -98,6 +98,11 @@ func (f flags) stackOptions() (stack.Options, error) {
 	if f.dir == "" {
 		return stack.Options{}, fmt.Errorf("no state folder: neither --dir nor a home folder is given")
 	}
+	for _, name := range f.services {
+		if !slices.Contains(stack.Services(), name) {
+			return stack.Options{}, fmt.Errorf("--services: there is no %q; the services are %s", name, strings.Join(stack.Services(), ", "))
+		}
+	}
 	if !f.noWorker && !slices.Contains(f.services, stack.Temporal) {
 		return stack.Options{}, fmt.Errorf("--services %s: a worker needs temporal; add it, or --no-worker", strings.Join(f.services, ","))
 	}

@@ -74,7 +74,7 @@ func startStack(ctx context.Context, opts stack.Options, signals <-chan os.Signa
 // environment's file, and the user's command or the wait for a signal.
 func inside(ctx context.Context, services *stack.Stack, f flags, signals <-chan os.Signal) (err error) {
 	at := services.Endpoints()
-	work, err := startWorker(ctx, at, f)
+	work, err := startWorker(ctx, at, f, signals)
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,7 @@ func ServeGateway(ctx context.Context, input io.Reader) error {
 		RootUserAccess:    conf.AccessKey,
 		RootUserSecret:    conf.SecretKey,
 		Region:            Region,
+		IAMService:        newAccounts(conf),
 		Ports:             []string{conf.Address},
 		MaxConnections:    4096,
 		MaxRequests:       1024,
