@@ -19,7 +19,7 @@ func NewScreen(w io.Writer) *Screen {
 	return &Screen{w: w}
 }
 
-// Draw replaces the block. The lines must fit the terminal's width, and there must be fewer than it has rows.
+// Draw replaces the block. Its line ends serve a terminal in raw mode too. The lines must fit the terminal's width, and there must be fewer than it has rows.
 func (s *Screen) Draw(block []string) error { return s.write(nil, block) }
 
 // Print writes lines that stay, and the block below them.
@@ -39,7 +39,7 @@ func (s *Screen) write(lines, block []string) error {
 	}
 	for _, part := range [][]string{lines, block} {
 		for _, l := range part {
-			fmt.Fprintf(w, "%s\x1b[K\n", l)
+			fmt.Fprintf(w, "%s\x1b[K\r\n", l)
 		}
 	}
 	fmt.Fprint(w, "\x1b[J")

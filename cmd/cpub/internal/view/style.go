@@ -95,10 +95,10 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// Bytes is a number of bytes for people: 512 B, 1.5 MiB.
+// Bytes is a number of bytes for people: 512B, 1.5MiB, as sizes are written in HCL.
 func Bytes(n int64) string {
 	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
+		return fmt.Sprintf("%dB", n)
 	}
 	value, unit := float64(n), ""
 	for _, unit = range []string{"KiB", "MiB", "GiB", "TiB"} {
@@ -108,7 +108,7 @@ func Bytes(n int64) string {
 		}
 	}
 	text := strings.TrimSuffix(fmt.Sprintf("%.1f", value), ".0")
-	return text + " " + unit
+	return text + unit
 }
 
 // sequence matches the escape sequences of terminals: CSI, OSC up to its end, and those of two characters.
@@ -140,4 +140,26 @@ func line(text string) string {
 // pad fills text up to n columns.
 func pad(text string, n int) string {
 	return text + strings.Repeat(" ", max(0, n-runewidth.StringWidth(text)))
+}
+
+// Dim makes a text stand back.
+func (s Style) Dim(text string) string { return s.paint(dim, text) }
+
+// colors matches the sequences that only colour a text.
+var colors = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+// Colors is Clean for what others coloured: the colours stay, and end with the text.
+func Colors(text string) string {
+	found := colors.FindAllStringIndex(text, -1)
+	if found == nil {
+		return Clean(text)
+	}
+	var b strings.Builder
+	from := 0
+	for _, at := range found {
+		b.WriteString(Clean(text[from:at[0]]))
+		b.WriteString(text[at[0]:at[1]])
+		from = at[1]
+	}
+	return b.String() + Clean(text[from:]) + "\x1b[0m"
 }

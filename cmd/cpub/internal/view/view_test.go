@@ -187,7 +187,7 @@ func TestScreenReplacesItsBlock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := "\x1b[?25l" + "one\x1b[K\ntwo\x1b[K\n\x1b[J" + "\x1b[2A\rstays\x1b[K\nthree\x1b[K\n\x1b[J" + "\x1b[?25h"
+	want := "\x1b[?25l" + "one\x1b[K\r\ntwo\x1b[K\r\n\x1b[J" + "\x1b[2A\rstays\x1b[K\r\nthree\x1b[K\r\n\x1b[J" + "\x1b[?25h"
 	if b.String() != want {
 		t.Errorf("got  %q\nwant %q", b.String(), want)
 	}
@@ -215,7 +215,7 @@ func TestSmallTexts(t *testing.T) {
 	for got, want := range map[string]string{
 		Duration(-1): "0.0s", Duration(3400 * time.Millisecond): "3.4s", Duration(59960 * time.Millisecond): "1m00s",
 		Duration(65 * time.Second): "1m05s", Duration(7380 * time.Second): "2h03m",
-		Bytes(512): "512 B", Bytes(128 << 20): "128 MiB", Bytes(1536): "1.5 KiB",
+		Bytes(512): "512B", Bytes(128 << 20): "128MiB", Bytes(1536): "1.5KiB",
 		Quote("a/b"): "a/b", Quote("it's"): `'it'\''s'`, Quote(""): "''",
 		Clean("a\x1b[31mb\u202ec\td\r\n"): "abc d\n", Clean("\x1b]0;title\x07x\x1b(By\x1b"): "xy",
 	} {

@@ -1,0 +1,18 @@
+// The cpub command checks, runs and watches pipelines.
+package main
+
+import (
+	"context"
+	"os"
+)
+
+func main() {
+	os.Exit(execute(context.Background(), os.Args[1:], newConsole()))
+}
+
+// execute runs one command line and returns the exit code.
+func execute(ctx context.Context, args []string, c *console) int {
+	root := newRoot(c)
+	root.SetArgs(normalise(root, args))
+	return c.report(root.ExecuteContext(ctx))
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/containerpub/cpub/cmd/cpub/internal/catalog"
+)
+
+func newProvider(c *console) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "provider",
+		Short: "Look at the providers of this machine",
+		RunE:  namespaced,
+	}
+	cmd.AddCommand(newProviderList(c), newProviderSchema(c))
+	return cmd
+}
+
+// providerEntry is what --json prints of a provider.
+type providerEntry struct {
+	Name    string   `json:"name"`
+	Version string   `json:"version"`
+	Path    string   `json:"path"`
+	SHA256  string   `json:"sha256"`
+	Steps   []string `json:"steps"`
+}
+
+func newProviderList(c *console) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the providers found in CPUB_PROVIDERS, or beside this binary",
+		Args:  needs(0, 0, "no argument"),
+		RunE: verb(func(cmd *cobra.Command, _ []string) error {
+			all, err := loadCatalog(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			rows := [][]string{{"NAME", "VERSION", "STEP TYPES", "PATH"}}
+			for _, p := range all.Providers {
+				e := providerEntry{Name: p.Name, Version: p.Version, Path: p.Path, SHA256: p.SHA256, Steps: []string{}}
+				for _, s := range p.Steps {
+					e.Steps = append(e.Steps, s.Name)
+				}
+				if asJSON {
+					if err := c.printJSON(e); err != nil {
+						return err
+					}
+				}
+				rows = append(rows, []string{e.Name, e.Version, strings.Join(e.Steps, " "), e.Path})
+			}
+			switch {
+			case asJSON:
+				return nil
+			case len(all.Providers) == 0:
+				c.note("no providers here; pipelines are checked against the standard contracts")
+				return nil
+			}
+			return printLines(c.out, c.style(c.out).Table(rows))
+		}),
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+func newProviderSchema(c *console) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "schema [STEP_TYPE...]",
+		Short: "Print the schemas of step types as JSON, one a line",
+		Args:  needs(0, -1, ""),
+		RunE: verb(func(cmd *cobra.Command, args []string) error {
+			return eachStep(cmd, c, args, func(s catalog.Step) error { return c.printJSON(s) })
+		}),
+	}
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// eachStep does something with the step types of these names, or with all.
+func eachStep(cmd *cobra.Command, c *console, names []string, do func(catalog.Step) error) error {
+	all, err := loadCatalog(cmd.Context(), c)
+	if err != nil {
+		return err
+	}
+	steps := all.Steps
+	if len(names) > 0 {
+		steps = nil
+	}
+	for _, name := range names {
+		s := all.Step(name)
+		if s == nil {
+			return usagef("there is no step type %q in %s", name, all.Describe())
+		}
+		steps = append(steps, *s)
+	}
+	for _, s := range steps {
+		if err := do(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
