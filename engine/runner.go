@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/containerpub/cpub/sdk"
 )
@@ -19,6 +20,9 @@ type Runner interface {
 	// Release ends the life of what successful steps of these keys kept. Calls may repeat.
 	Release(ctx context.Context, keys []string) error
 }
+
+// ErrLost is wrapped by the error of a Run whose provider died or hung: what it did may be going on, and the next attempt adopts it.
+var ErrLost = errors.New("the provider was lost")
 
 // Call is one attempt of one step.
 type Call struct {

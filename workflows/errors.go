@@ -97,6 +97,11 @@ func detached(reason error) error {
 		temporal.ApplicationErrorOptions{NextRetryDelay: detachedDelay, Category: temporal.ApplicationErrorCategoryBenign})
 }
 
+// lost tells Temporal that the attempt ended without an answer: the next one adopts the work. It does not count as a failure.
+func lost(err error) error {
+	return temporal.NewApplicationErrorWithOptions(err.Error(), codeLost, temporal.ApplicationErrorOptions{Details: []any{details{Code: codeLost}}})
+}
+
 // outcome turns what an activity's future gave into what Schedule takes.
 func outcome(outputs json.RawMessage, err error) engine.Outcome {
 	var (

@@ -50,6 +50,8 @@ func (s *Steps) Run(ctx context.Context, input json.RawMessage) (json.RawMessage
 		return nil, context.Canceled
 	case errors.As(err, &cause):
 		return nil, detached(cause.reason)
+	case errors.Is(err, engine.ErrLost):
+		return nil, lost(err)
 	default:
 		failures := obs.returned(ctx, int(info.Attempt))
 		return nil, failure(err, h, failures, info.RetryPolicy, int(info.Attempt))

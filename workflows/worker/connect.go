@@ -45,7 +45,7 @@ func await(ctx context.Context, l *slog.Logger, what string, try func(context.Co
 }
 
 // dial waits until Temporal answers and knows the namespace.
-func dial(ctx context.Context, s *Settings, polls map[string]time.Duration) (tclient.Client, error) {
+func dial(ctx context.Context, s *Parts, polls map[string]time.Duration) (tclient.Client, error) {
 	o := s.Temporal
 	o.Logger = log.NewStructuredLogger(s.Log)
 	o.ContextPropagators = append([]workflow.ContextPropagator{workflows.Propagator()}, o.ContextPropagators...)

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/containerpub/cpub/engine/host"
 	"github.com/containerpub/cpub/workflows"
 )
 
@@ -22,7 +23,7 @@ type queue struct {
 }
 
 // pollTimes are the deadlines of polls by queue.
-func pollTimes(instances []Instance, described []Description) map[string]time.Duration {
+func pollTimes(instances []Instance, described []host.Described) map[string]time.Duration {
 	times := map[string]time.Duration{}
 	for _, d := range described {
 		for _, name := range stepQueues(d) {
@@ -33,7 +34,7 @@ func pollTimes(instances []Instance, described []Description) map[string]time.Du
 }
 
 // stepQueues are the queues that an instance's steps come by.
-func stepQueues(d Description) []string {
+func stepQueues(d host.Described) []string {
 	names := []string{workflows.Queue(d.Instance, "")}
 	if d.Location != "" {
 		names = append(names, workflows.Queue(d.Instance, d.Location))
@@ -51,7 +52,7 @@ func maxConcurrent(instances []Instance, name string) int {
 }
 
 // queues makes the workers of everything: the pipelines' queue first.
-func queues(c tclient.Client, s *Settings, described []Description, fatal func(error)) ([]queue, error) {
+func queues(c tclient.Client, s *Parts, described []host.Described, fatal func(error)) ([]queue, error) {
 	all := []queue{pipelineQueue(c, s, described, fatal)}
 	for _, d := range described {
 		more, err := instanceQueues(c, s, d, fatal)
@@ -64,7 +65,7 @@ func queues(c tclient.Client, s *Settings, described []Description, fatal func(e
 }
 
 // pipelineQueue serves the pipelines' workflows and the loading of their plans.
-func pipelineQueue(c tclient.Client, s *Settings, described []Description, fatal func(error)) queue {
+func pipelineQueue(c tclient.Client, s *Parts, described []host.Described, fatal func(error)) queue {
 	w := worker.New(c, workflows.TaskQueue, worker.Options{WorkerStopTimeout: s.StopTimeout, OnFatalError: fatal})
 	w.RegisterDynamicWorkflow(workflows.Pipeline, workflow.DynamicRegisterOptions{})
 	loader := &workflows.Loader{Namespace: s.Temporal.Namespace, Plans: s.Plans, Offers: offers(described), Serve: s.Serve}
@@ -73,7 +74,7 @@ func pipelineQueue(c tclient.Client, s *Settings, described []Description, fatal
 }
 
 // instanceQueues serve one provider instance. What releases what steps kept has queues of its own: it must not wait for steps.
-func instanceQueues(c tclient.Client, s *Settings, d Description, fatal func(error)) ([]queue, error) {
+func instanceQueues(c tclient.Client, s *Parts, d host.Described, fatal func(error)) ([]queue, error) {
 	steps := &workflows.Steps{Instance: d.Instance, Runner: s.Host, Policy: s.Policy}
 	size := maxConcurrent(s.Instances, d.Instance)
 	tune, err := tuner(newSlots(size))
@@ -107,7 +108,7 @@ func pollers(maxConcurrent int) int {
 }
 
 // offers are the instances as the loader of plans wants them.
-func offers(described []Description) []workflows.Offer {
+func offers(described []host.Described) []workflows.Offer {
 	var all []workflows.Offer
 	for _, d := range described {
 		all = append(all, workflows.OfferOf(d.Instance, d.Info))

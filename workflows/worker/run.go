@@ -7,35 +7,32 @@ import (
 	"sync"
 
 	tclient "go.temporal.io/sdk/client"
+
+	"github.com/containerpub/cpub/engine/host"
 )
 
-// Run serves pipelines and steps until ctx ends, and then lets go of what is under way: steps detach, so that the next worker adopts
-// them. It waits, and says so, for Temporal and for providers that cannot be reached yet. An error means that the worker could not
-// go on.
-func Run(ctx context.Context, s Settings) error {
-	s.defaults()
-	h, err := startHealth(s.Listen, s.Log)
+// Serve polls for pipelines and steps until ctx ends, and then lets go of what is under way: steps detach, so that the next worker
+// adopts them. It waits, and says so, for a Temporal that cannot be reached yet. An error means that it could not go on.
+func Serve(ctx context.Context, p Parts) error {
+	p.defaults()
+	h, err := startHealth(p.Listen, p.Log)
 	if err != nil {
 		return err
 	}
 	defer h.close()
+	return p.run(ctx, h)
+}
 
-	var described []Description
-	err = await(ctx, s.Log, "starting the providers", func(ctx context.Context) error {
-		var err error
-		described, err = s.Host.Describe(ctx)
-		return err
-	})
-	if err != nil {
-		return stopped(ctx, err)
-	}
+// run is Serve where health is served already.
+func (s *Parts) run(ctx context.Context, h *health) error {
+	described := s.Host.Describe(ctx)
 	s.Temporal.MetricsHandler = h.metrics(s.Temporal.MetricsHandler)
-	c, err := dial(ctx, &s, pollTimes(s.Instances, described))
+	c, err := dial(ctx, s, pollTimes(s.Instances, described))
 	if err != nil {
 		return stopped(ctx, err)
 	}
 	defer c.Close()
-	return serve(ctx, c, &s, described, h)
+	return s.serve(ctx, c, described, h)
 }
 
 // stopped makes an end by ctx no error.
@@ -47,7 +44,7 @@ func stopped(ctx context.Context, err error) error {
 }
 
 // serve polls until ctx ends or a worker cannot go on.
-func serve(ctx context.Context, c tclient.Client, s *Settings, described []Description, h *health) error {
+func (s *Parts) serve(ctx context.Context, c tclient.Client, described []host.Described, h *health) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	fatal := func(err error) { end(&fatalError{err}) }

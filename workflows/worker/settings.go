@@ -1,100 +1,180 @@
-// Package worker runs the Temporal workers of one worker.hcl: the pipelines' own queue, and for each provider instance its queue, that
-// of its location, and those where what steps kept is released.
 package worker
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
-	"time"
+	"os"
+	"path/filepath"
 
 	tclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
 
 	"github.com/containerpub/cpub/engine"
-	"github.com/containerpub/cpub/engine/policy"
+	"github.com/containerpub/cpub/engine/artifact"
+	"github.com/containerpub/cpub/engine/config"
+	"github.com/containerpub/cpub/engine/host"
 	"github.com/containerpub/cpub/sdk"
-	"github.com/containerpub/cpub/workflows"
 )
 
-// Settings are everything that Run needs.
+// Settings are what Run needs.
 type Settings struct {
-	// Temporal says where the server is and how to speak to it; Run adds what it needs. Its Namespace is set.
-	Temporal  tclient.Options
-	Plans     workflows.PlanSource
-	Host      Host
-	Policy    *policy.Policy
-	Instances []Instance
-	// Serve maps step types to the instance ("podman.builder") that serves them; for other types the first instance that offers them does.
-	Serve map[string]string
-	// Listen is where health, readiness and metrics are served; empty: nowhere.
+	// Config is worker.hcl.
+	Config *config.Worker
+	// StateDir is this worker's own folder: its cache, and what providers keep. Absolute.
+	StateDir string
+	// StoreURL names the store where worker.hcl does not.
+	StoreURL string
+	// BinDir is where providers are that have no path in worker.hcl; empty: beside this program.
+	BinDir string
+	// Listen is where health, readiness and metrics are served; empty: where worker.hcl has metrics, or nowhere.
 	Listen string
-	// StopTimeout is how long steps have, when the worker stops, to detach; zero: 30 seconds.
-	StopTimeout time.Duration
-	// SweepEvery is how often what closed runs left is looked for; zero: every minute.
-	SweepEvery time.Duration
-	// SweepGrace is the age that something must have to be removed; zero: two minutes.
-	SweepGrace time.Duration
-	Log        *slog.Logger
+	// Reattach is the value of CPUB_REATTACH_PROVIDERS.
+	Reattach string
+	Log      *slog.Logger
 	// Ready is called once, when the worker polls all its queues; may be nil.
 	Ready func()
 }
 
-// Instance is one provider instance of worker.hcl.
-type Instance struct {
-	Name string // "podman.local"
-	// MaxConcurrent is how many steps of it may run at once, over all its queues; zero: ten.
-	MaxConcurrent int
-}
-
-// Description is what a provider instance says of itself.
-type Description struct {
-	Instance string
-	Info     sdk.Info
-	// Location is where its located values are; empty if it has none.
-	Location string
-}
-
-// Host carries out the steps: engine/host does, with provider processes.
-type Host interface {
-	engine.Runner
-	// Describe starts and configures the instances and describes them, in order.
-	Describe(ctx context.Context) ([]Description, error)
-	// Sweep removes, on all instances, what belongs to none of the live runs and is older than the grace.
-	Sweep(ctx context.Context, s sdk.Sweep) (removed int, err error)
-}
-
-// The defaults of Settings.
-const (
-	defaultStopTimeout   = 30 * time.Second
-	defaultSweepEvery    = time.Minute
-	defaultSweepGrace    = 2 * time.Minute
-	defaultMaxConcurrent = 10
-)
-
-func (s *Settings) defaults() {
-	if s.StopTimeout <= 0 {
-		s.StopTimeout = defaultStopTimeout
-	}
-	if s.SweepEvery <= 0 {
-		s.SweepEvery = defaultSweepEvery
-	}
-	if s.SweepGrace <= 0 {
-		s.SweepGrace = defaultSweepGrace
-	}
+// Run serves pipelines and steps as worker.hcl says, until ctx ends; then steps under way detach, so that the next worker adopts them.
+// What cannot be reached yet (the store, a provider's service, Temporal) is waited for, and said. What is wrong for good is an error.
+func Run(ctx context.Context, s Settings) error {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	if s.Policy == nil {
-		s.Policy = &policy.Policy{}
+	if s.Listen == "" {
+		s.Listen = s.Config.MetricsListen
 	}
-	if s.Temporal.Namespace == "" {
-		s.Temporal.Namespace = tclient.DefaultNamespace
+	h, err := startHealth(s.Listen, s.Log)
+	if err != nil {
+		return err
 	}
-	if s.Temporal.HostPort == "" {
-		s.Temporal.HostPort = tclient.DefaultHostPort
+	defer h.close()
+	temporal, err := s.temporal()
+	if err != nil {
+		return err
 	}
-	for i := range s.Instances {
-		if s.Instances[i].MaxConcurrent <= 0 {
-			s.Instances[i].MaxConcurrent = defaultMaxConcurrent
+	store, err := s.store(ctx)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	defer func() { _ = store.Close() }() // nothing is written by then
+	providers, err := s.providers(ctx, store)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	p := Parts{
+		Temporal: temporal, Plans: store, Host: providers, Policy: s.Config.Policy, Serve: map[string]string{}, Log: s.Log, Ready: s.Ready,
+	}
+	for _, provider := range s.Config.Providers {
+		p.Instances = append(p.Instances, Instance{Name: provider.ID(), MaxConcurrent: provider.MaxConcurrent})
+	}
+	for _, serve := range s.Config.Serve {
+		p.Serve[serve.StepType] = serve.Instance
+	}
+	p.defaults()
+	return errors.Join(p.run(ctx, h), providers.Close())
+}
+
+// temporal are the environment's and the profile's options, and worker.hcl's over them.
+func (s *Settings) temporal() (tclient.Options, error) {
+	o, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return o, fmt.Errorf("reading Temporal's environment and profile: %w", err)
+	}
+	if t := s.Config.Temporal; t != nil {
+		if t.Address != "" {
+			o.HostPort = t.Address
+		}
+		if t.Namespace != "" {
+			o.Namespace = t.Namespace
 		}
 	}
+	return o, nil
+}
+
+// store waits for the store.
+func (s *Settings) store(ctx context.Context) (*artifact.Store, error) {
+	url := s.Config.StoreURL
+	if url == "" {
+		url = s.StoreURL
+	}
+	if url == "" {
+		return nil, errors.New("no store is named: write `store { url = … }` into worker.hcl, or set CPUB_STORE")
+	}
+	var store *artifact.Store
+	err := await(ctx, s.Log, "opening the store", func(ctx context.Context) (err error) {
+		store, err = artifact.Open(ctx, url)
+		return err
+	})
+	return store, err
+}
+
+// providers starts the provider processes. A service of theirs that cannot be reached yet is waited for.
+func (s *Settings) providers(ctx context.Context, store *artifact.Store) (*host.Host, error) {
+	instances, err := s.instances(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var providers *host.Host
+	var final error
+	err = await(ctx, s.Log, "starting the providers", func(ctx context.Context) (err error) {
+		providers, err = host.New(ctx, host.Options{
+			Instances: instances, Registries: s.Config.Registries, Artifacts: store, Cache: filepath.Join(s.StateDir, "cache"),
+			StateDir: s.StateDir, Reattach: s.Reattach, Logger: s.Log,
+		})
+		if e := new(sdk.Error); errors.As(err, &e) && e.Kind != sdk.KindTransient {
+			final, err = err, nil
+		}
+		return err
+	})
+	return providers, errors.Join(err, final)
+}
+
+// instances are worker.hcl's, their config blocks checked against what the providers say of themselves.
+func (s *Settings) instances(ctx context.Context) ([]host.Instance, error) {
+	var all []host.Instance
+	infos := map[string]sdk.Info{}
+	for _, p := range s.Config.Providers {
+		path, err := s.binary(p)
+		if err != nil {
+			return nil, err
+		}
+		info, known := infos[path]
+		if !known {
+			if info, err = host.Describe(ctx, path, s.StateDir); err != nil {
+				return nil, err
+			}
+			infos[path] = info
+		}
+		settings, diags := p.DecodeConfig(info.Config)
+		if diags.HasErrors() {
+			return nil, &engine.DiagnosticsError{Diags: diags, Files: s.Config.Files}
+		}
+		all = append(all, host.Instance{
+			Provider: p.Name, Name: p.Instance, Path: path, SHA256: p.SHA256, MaxConcurrent: p.MaxConcurrent, Env: p.Env, Config: settings,
+		})
+	}
+	return all, nil
+}
+
+// binary is a provider's program.
+func (s *Settings) binary(p config.Provider) (string, error) {
+	if p.Path != "" {
+		return p.Path, nil
+	}
+	dir := s.BinDir
+	if dir == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return "", fmt.Errorf("finding provider %s: %w", p.Name, err)
+		}
+		dir = filepath.Dir(self)
+	}
+	path := filepath.Join(dir, "cpub-provider-"+p.Name)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("finding provider %s: it has no path in worker.hcl, and there is none beside this program: %w", p.Name, err)
+	}
+	return path, nil
 }

@@ -17,7 +17,7 @@ import (
 const sweepTime = 5 * time.Minute
 
 // sweep removes, now and then until ctx ends, what runs left behind that are closed, or gone.
-func sweep(ctx context.Context, c tclient.Client, s *Settings) {
+func sweep(ctx context.Context, c tclient.Client, s *Parts) {
 	tick := time.NewTicker(s.SweepEvery)
 	defer tick.Stop()
 	for {
@@ -38,7 +38,7 @@ func sweep(ctx context.Context, c tclient.Client, s *Settings) {
 	}
 }
 
-func sweepOnce(ctx context.Context, c tclient.Client, s *Settings) (int, error) {
+func sweepOnce(ctx context.Context, c tclient.Client, s *Parts) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
 	live, err := liveRuns(ctx, c)
