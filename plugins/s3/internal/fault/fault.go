@@ -107,7 +107,7 @@ func answered(doing string, p Place, err error) error {
 		return permanent(CodeNoKey, "bucket %q has no object with key %q", p.Bucket, p.Key)
 	case "NoSuchVersion", "MethodNotAllowed":
 		return permanent(CodeNoVersion, "the object has no version %q that can be read", p.Version)
-	case "InvalidAccessKeyId":
+	case "InvalidAccessKeyId", "XAdminUserNotFound": // the second is versitygw's
 		return permanent(CodeCredentials, "the access key id is not known at %s; check access_key_id, or the profile", p.Endpoint)
 	case "SignatureDoesNotMatch":
 		return permanent(CodeCredentials, "the secret access key is wrong; check secret_access_key, or the profile")

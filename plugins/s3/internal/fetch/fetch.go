@@ -144,8 +144,12 @@ func (f *fetcher) round(ctx context.Context, dir string) (res Result, err error)
 	if err := f.verify(ctx, dl, out); err != nil {
 		return Result{}, errors.Join(err, dl.discard())
 	}
+	path, err := dl.complete()
+	if err != nil {
+		return Result{}, err
+	}
 	return Result{
-		Path: dl.data.Name(), ETag: unquote(id.ETag), VersionID: id.VersionID, ContentType: aws.ToString(out.ContentType), Size: id.Size, Cached: cached,
+		Path: path, ETag: unquote(id.ETag), VersionID: id.VersionID, ContentType: aws.ToString(out.ContentType), Size: id.Size, Cached: cached,
 	}, nil
 }
 

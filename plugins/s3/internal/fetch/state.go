@@ -16,8 +16,9 @@ import (
 
 // The files of a download's folder.
 const (
-	dataFile  = "data"
-	partsFile = "parts" // first line: identity; then a finished line for each part, as they come
+	dataFile  = "data"   // what has arrived, with holes
+	wholeFile = "object" // all of it, verified; never written to, because others may have links to it
+	partsFile = "parts"  // first line: identity; then a finished line for each part, as they come
 	lockFile  = "lock"
 )
 
@@ -43,7 +44,7 @@ type finishedPart struct {
 type download struct {
 	id   identity
 	dir  string
-	data *os.File
+	data *os.File // wholeFile, for reading, or dataFile
 
 	mu    sync.Mutex
 	log   *os.File
@@ -52,12 +53,15 @@ type download struct {
 
 // openDownload opens the folder, and keeps what is of the same object and intact.
 func openDownload(dir string, id identity, logf func(string, ...any)) (*download, error) {
+	if d, err := openWhole(dir, id); d != nil || err != nil {
+		return d, err
+	}
 	data, err := os.OpenFile(filepath.Join(dir, dataFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the download: %w", err)
 	}
 	d := &download{id: id, dir: dir, data: data, there: map[int]bool{}}
-	kept, err := d.read()
+	kept, _, err := d.read()
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -70,30 +74,47 @@ func openDownload(dir string, id identity, logf func(string, ...any)) (*download
 	return d, nil
 }
 
-// read returns the parts that are here and intact.
-func (d *download) read() ([]finishedPart, error) {
-	f, err := os.Open(filepath.Join(d.dir, partsFile))
+// openWhole opens a download that is complete. One that is of another object, or damaged, is removed; then, and when there is
+// none, it returns nil.
+func openWhole(dir string, id identity) (*download, error) {
+	data, err := os.Open(filepath.Join(dir, wholeFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening the list of parts: %w", err)
+		return nil, fmt.Errorf("opening the download: %w", err)
+	}
+	d := &download{id: id, dir: dir, data: data, there: map[int]bool{}}
+	kept, same, err := d.read()
+	if err == nil && same && len(kept) == d.count() {
+		return d, nil
+	}
+	return nil, errors.Join(err, d.close(), d.discard())
+}
+
+// read returns the parts that are here and intact, and whether what is here is of the same object.
+func (d *download) read() (kept []finishedPart, same bool, err error) {
+	f, err := os.Open(filepath.Join(d.dir, partsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("opening the list of parts: %w", err)
 	}
 	defer func() { _ = f.Close() }()
 	dec := json.NewDecoder(bufio.NewReader(f))
 	var id identity
 	if dec.Decode(&id) != nil || id != d.id {
-		return nil, nil // of another object
+		return nil, false, nil
 	}
-	var kept []finishedPart
 	for {
 		var p finishedPart
 		if dec.Decode(&p) != nil { // the end, or a line that was cut off with the power
-			return kept, nil
+			return kept, true, nil
 		}
 		ok, err := d.intact(p)
 		if err != nil {
-			return nil, err
+			return nil, true, err
 		}
 		if ok {
 			d.there[p.Part] = true
@@ -177,11 +198,24 @@ func (d *download) missing() []int {
 
 // discard removes what is here, because it is not what it should be.
 func (d *download) discard() error {
-	err := errors.Join(os.Remove(filepath.Join(d.dir, partsFile)), os.Remove(filepath.Join(d.dir, dataFile)))
-	if err != nil {
-		return fmt.Errorf("removing the download: %w", err)
+	for _, name := range []string{partsFile, dataFile, wholeFile} {
+		if err := os.Remove(filepath.Join(d.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing the download: %w", err)
+		}
 	}
 	return nil
+}
+
+// complete says that all is here and verified, and returns where.
+func (d *download) complete() (string, error) {
+	whole := filepath.Join(d.dir, wholeFile)
+	if d.data.Name() == whole {
+		return whole, nil
+	}
+	if err := os.Rename(d.data.Name(), whole); err != nil {
+		return "", fmt.Errorf("completing the download: %w", err)
+	}
+	return whole, nil
 }
 
 func (d *download) close() error {
