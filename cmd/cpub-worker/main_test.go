@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestRunRefuses(t *testing.T) {
+	dir := t.TempDir()
+	wrong := filepath.Join(dir, "wrong.hcl")
+	if err := os.WriteFile(wrong, []byte("provider \"podman\" \"local\" {\n  max_concurrent = \"many\"\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	empty := filepath.Join(dir, "empty.hcl")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CPUB_STORE", "")
+	for name, tt := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"an unknown flag":  {[]string{"-nope"}, exitUsage, "cpub-worker -help"},
+		"an argument":      {[]string{"x"}, exitUsage, `unexpected argument "x"`},
+		"a log level":      {[]string{"-log-level", "loud"}, exitUsage, "debug, info, warn or error"},
+		"a log format":     {[]string{"-log-format", "xml"}, exitUsage, "json or text"},
+		"no worker.hcl":    {[]string{"-config", filepath.Join(dir, "none.hcl")}, exitUsage, "none.hcl"},
+		"a wrong value":    {[]string{"-config", wrong, "-state", dir}, exitUsage, "wrong.hcl line 2"},
+		"no store":         {[]string{"-config", empty, "-state", dir}, exitFailed, "CPUB_STORE"},
+		"a listen address": {[]string{"-config", empty, "-state", dir, "-listen", "nowhere"}, exitFailed, "listening"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			if code := run(t.Context(), tt.args, &stdout, &stderr); code != tt.code {
+				t.Errorf("exit code %d, want %d", code, tt.code)
+			}
+			if !strings.Contains(stderr.String(), tt.want) {
+				t.Errorf("stderr lacks %q:\n%s", tt.want, stderr.String())
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), []string{"-help"}, &stdout, &stderr); code != 0 || !strings.Contains(stdout.String(), "-config") || stderr.Len() > 0 {
+		t.Errorf("exit code %d, stdout %q, stderr %q", code, stdout.String(), stderr.String())
+	}
+}
+
+func TestStateDir(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", "/var/lib/cpub")
+	if got, err := stateDir(""); got != "/var/lib/cpub" || err != nil {
+		t.Errorf("got %s, %v", got, err)
+	}
+	t.Setenv("STATE_DIRECTORY", "")
+	t.Setenv("XDG_STATE_HOME", "/x")
+	if got, err := stateDir(""); got != "/x/cpub/worker" || err != nil {
+		t.Errorf("got %s, %v", got, err)
+	}
+	if got, err := stateDir("rel"); !filepath.IsAbs(got) || err != nil {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
