@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/containerpub/cpub/plugins/s3/internal/fault"
 	"github.com/containerpub/cpub/sdk"
@@ -58,7 +59,6 @@ func New(ctx context.Context, c Config) (*Client, error) {
 	endpoint := c.Endpoint
 	client := s3.NewFromConfig(conf, func(o *s3.Options) {
 		o.UsePathStyle = c.PathStyle
-		o.DisableLogOutputChecksumValidationSkipped = true // ranges have none; the whole is verified
 		if c.Endpoint != "" {
 			o.BaseEndpoint = &c.Endpoint
 		}
@@ -97,6 +97,7 @@ func (c Config) validate() error {
 
 func (c Config) options() []func(*config.LoadOptions) error {
 	opts := []func(*config.LoadOptions) error{
+		config.WithLogger(logging.Nop{}), // what matters is in the errors
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 			t.ResponseHeaderTimeout = headerTimeout
 			t.MaxIdleConnsPerHost = 64

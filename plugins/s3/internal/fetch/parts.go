@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/containerpub/cpub/plugins/s3/internal/fault"
@@ -146,10 +147,13 @@ func finish(body io.Reader, id identity, off, length int64) error {
 // open asks for one range of the object that the download began with.
 func (f *fetcher) open(ctx context.Context, id identity, off, length int64) (io.ReadCloser, error) {
 	in := f.request()
-	in.ChecksumMode = "" // covers whole objects
+	in.ChecksumMode = ""
 	in.IfMatch = aws.String(id.ETag)
 	in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", off, off+length-1))
-	out, err := f.client.GetObject(ctx, in)
+	out, err := f.client.GetObject(ctx, in, func(o *s3.Options) {
+		// Stores other than Amazon's send the whole object's checksum with a range; verify compares it with the whole.
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	})
 	if err != nil {
 		if fault.Status(err) == http.StatusPreconditionFailed {
 			return nil, errChanged

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
@@ -38,7 +37,10 @@ type check struct {
 func (f *fetcher) verify(ctx context.Context, dl *download, out *s3.GetObjectOutput) error {
 	checks := serverChecks(out)
 	expected := sha256.New()
-	writers := []io.Writer{expected}
+	var writers []io.Writer
+	if f.opts.SHA256 != "" {
+		writers = append(writers, expected)
+	}
 	for _, c := range checks {
 		writers = append(writers, c.hash)
 	}
@@ -49,8 +51,11 @@ func (f *fetcher) verify(ctx context.Context, dl *download, out *s3.GetObjectOut
 		}
 		return content.Read(p)
 	}))
-	if err != nil || n != dl.id.Size {
-		return fmt.Errorf("reading what was downloaded: %d of %d bytes: %w", n, dl.id.Size, errors.Join(err))
+	if err == nil && n != dl.id.Size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return fmt.Errorf("reading what was downloaded, %d of %d bytes: %w", n, dl.id.Size, err)
 	}
 	for _, c := range checks {
 		if got := c.text(c.hash.Sum(nil)); got != c.want {
@@ -58,7 +63,10 @@ func (f *fetcher) verify(ctx context.Context, dl *download, out *s3.GetObjectOut
 				"downloading %s: what arrived has %s %s, but the object has %s; it is discarded", f.place(), c.name, got, c.want)}
 		}
 	}
-	if got := hex.EncodeToString(expected.Sum(nil)); f.opts.SHA256 != "" && got != f.opts.SHA256 {
+	if f.opts.SHA256 == "" {
+		return nil
+	}
+	if got := hex.EncodeToString(expected.Sum(nil)); got != f.opts.SHA256 {
 		return &sdk.Error{Kind: sdk.KindPermanent, Code: fault.CodeChecksum, Err: fmt.Errorf(
 			"downloading %s: its SHA-256 is %s, and %s was expected; it is discarded", f.place(), got, f.opts.SHA256)}
 	}
