@@ -20,6 +20,9 @@ const stopTimeout = 20 * time.Second
 // run starts everything, runs the user's command or waits for a signal, and
 // stops everything. The error carries the exit code.
 func run(ctx context.Context, opts stack.Options, f flags) error {
+	if err := isolate(); err != nil {
+		return &exitError{exitFailed, err}
+	}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)

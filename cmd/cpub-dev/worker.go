@@ -49,7 +49,7 @@ func startWorker(ctx context.Context, at stack.Endpoints, f flags, signals <-cha
 	))
 	ready := make(chan struct{})
 	go func() {
-		err := runWorker(ctx, worker{
+		err := runWorker(ctx, daemon{
 			config: config, stateDir: filepath.Join(at.Dir, "worker"), log: log, ready: func() { close(ready) },
 		})
 		if err != nil && ctx.Err() == nil {
@@ -72,6 +72,7 @@ func writeWorkerFile(at stack.Endpoints) (string, error) {
 		Namespace: at.Namespace,
 		Store:     at.Store,
 		Providers: filepath.Dir(self),
+		PodmanEnv: podmanEnv(),
 		S3:        at.S3,
 		Region:    stack.Region,
 		AccessKey: at.AccessKey,
@@ -82,6 +83,22 @@ func writeWorkerFile(at stack.Endpoints) (string, error) {
 		fmt.Fprintf(os.Stderr, "cpub-dev: %s was changed and is used as it is\n", path)
 	}
 	return path, err
+}
+
+// podmanEnv picks, from this process's environment, what tells Podman which
+// service, storage and configuration are the user's.
+func podmanEnv() []string {
+	var env []string
+	for _, name := range []string{
+		"PATH", "HOME", "USER", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS",
+		"CONTAINER_HOST", "CONTAINER_SSHKEY", "CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF",
+		"PODMAN_IGNORE_CGROUPSV1_WARNING",
+	} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }
 
 // await returns when the worker is ready or has failed, at a signal, or after

@@ -24,6 +24,11 @@ type Settings struct {
 	Namespace string
 	Store     string // URL
 	Providers string // the folder with the providers' binaries, absolute
+
+	// PodmanEnv is the environment of the Podman provider, as NAME=VALUE: what
+	// it takes to find the user's Podman. No other provider has any.
+	PodmanEnv []string
+
 	S3        string // URL
 	Region    string
 	AccessKey string
@@ -47,6 +52,13 @@ provider "archive" "local" {
 }
 provider "podman" "local" {
   path = {{provider "podman"}}
+{{- with .PodmanEnv}}
+  env = {
+{{- range .}}
+    {{name .}} = {{value .}}
+{{- end}}
+  }
+{{- end}}
 }
 {{- with .S3}}
 provider "s3" "local" {
@@ -123,6 +135,8 @@ func changed(path, sum string) (bool, error) {
 func render(s Settings) ([]byte, error) {
 	functions := template.FuncMap{
 		"quote":    quote,
+		"name":     func(variable string) string { name, _, _ := strings.Cut(variable, "="); return name },
+		"value":    func(variable string) string { _, value, _ := strings.Cut(variable, "="); return quote(value) },
 		"images":   func(registry string) string { return quote(registry + "/*") },
 		"provider": func(name string) string { return quote(filepath.Join(s.Providers, "cpub-provider-"+name)) },
 	}

@@ -13,6 +13,7 @@ func settings() Settings {
 	return Settings{
 		Temporal: "127.0.0.1:7233", Namespace: "default", Store: "file:///state/store?create_dir=1",
 		Providers: `/opt/a "b" ${c}`,
+		PodmanEnv: []string{"PATH=/bin:/usr/bin", "HOME=/root"},
 		S3:        "http://127.0.0.1:9000", Region: "us-east-1", AccessKey: "K", SecretKey: "S",
 		Registry: "localhost:5000",
 	}
@@ -51,6 +52,9 @@ func TestFileIsHCLAndPrivate(t *testing.T) {
 		if want := `/opt/a "b" ${c}/cpub-provider-archive`; diags.HasErrors() || path.AsString() != want {
 			t.Errorf("path = %#v, want %q", path, want)
 		}
+	}
+	if want := "  env = {\n    PATH = \"/bin:/usr/bin\"\n    HOME = \"/root\"\n  }\n"; !strings.Contains(content, want) {
+		t.Errorf("the file does not have\n%s:\n%s", want, content)
 	}
 	info, err := os.Stat(dir + "/worker.hcl")
 	if err != nil || info.Mode().Perm() != 0o600 {
