@@ -139,7 +139,8 @@ func (i *instance) watch(ctx context.Context, s *session) bool {
 		case <-tick.C:
 			if unanswered = ping(ctx, s, interval, unanswered); unanswered >= missed {
 				i.log.Error("provider does not answer and is killed")
-				s.kill()
+				i.drop(s, errors.New("it does not answer"))
+				unanswered = 0
 			}
 		}
 	}
@@ -168,6 +169,14 @@ func (i *instance) set(s *session, down error) {
 	i.changed = make(chan struct{})
 }
 
+// drop kills a provider that is of no use, so that no further step is given to it.
+func (i *instance) drop(s *session, why error) {
+	if i.session() == s {
+		i.set(nil, why)
+	}
+	s.kill()
+}
+
 // wait gives the running provider. Where it is down, it waits a while for it to come back.
 func (i *instance) wait(ctx context.Context) (*session, error) {
 	limit := time.NewTimer(i.host.opts.times.down)
@@ -176,13 +185,13 @@ func (i *instance) wait(ctx context.Context) (*session, error) {
 		i.mu.Lock()
 		s, down, changed := i.current, i.down, i.changed
 		i.mu.Unlock()
-		if s != nil {
+		if s != nil && !s.ended() {
 			return s, nil
 		}
 		select {
 		case <-changed:
 		case <-limit.C:
-			return nil, fmt.Errorf("provider instance %s is down: %w: %w", i.ID(), wire.ErrUnreachable, down)
+			return nil, errors.Join(fmt.Errorf("provider instance %s is down: %w", i.ID(), wire.ErrUnreachable), down)
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

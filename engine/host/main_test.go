@@ -27,7 +27,7 @@ import (
 // The test binary is also the provider that it starts, and the host that it kills.
 func TestMain(m *testing.M) {
 	switch {
-	case os.Getenv(wire.CookieKey) == wire.CookieValue || len(os.Args) == 2 && os.Args[1] == "-debug":
+	case os.Getenv(wire.CookieKey) == wire.CookieValue, len(os.Args) == 2 && os.Args[1] == "-debug", os.Getenv(roleProvider) != "":
 		serve.Main(probe{})
 	case os.Getenv(roleHost) != "":
 		beHost(os.Getenv(roleHost))
@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 
 // roleHost names the folder of a host that a test starts as a process.
 const roleHost = "CPUB_TEST_HOST"
+
+// roleProvider makes it a provider that nobody gave a cookie.
+const roleProvider = "CPUB_TEST_PROVIDER"
 
 func beHost(dir string) {
 	ctx := context.Background()
@@ -134,7 +137,11 @@ func run(ctx context.Context, req *sdk.Request) (any, error) {
 	case "panic":
 		panic("at the disco")
 	case "hang":
-		return nil, syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		if err := syscall.Kill(os.Getpid(), syscall.SIGSTOP); err != nil {
+			return nil, err
+		}
+		time.Sleep(time.Minute) // the stop takes a moment to reach every thread
+		return nil, errors.New("it was not stopped")
 	case "fail":
 		return nil, &sdk.Error{
 			Kind: sdk.KindPermanent, Code: "oom", RetryAfter: time.Second, Outputs: []byte(`{"text":"partial"}`), Err: errors.New("too much"),

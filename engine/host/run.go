@@ -36,6 +36,9 @@ func (h *Host) Run(ctx context.Context, call engine.Call, obs engine.Observer) (
 	if err != nil && ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
 		return nil, fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
+	if errors.Is(err, wire.ErrUnreachable) || errors.Is(err, wire.ErrHung) {
+		return nil, fmt.Errorf("%w: %w", engine.ErrLost, err)
+	}
 	return outputs, err
 }
 
@@ -111,9 +114,12 @@ func (h *Host) ask(ctx context.Context, i *instance, req *sdk.Request) (json.Raw
 		return nil, err
 	}
 	outputs, err := s.Run(ctx, req, h.opts.times.run)
-	if errors.Is(err, wire.ErrHung) {
+	switch {
+	case errors.Is(err, wire.ErrHung):
 		i.log.Error("provider hangs and is killed", "step", req.Step, "run", req.Run, "error", err)
-		s.kill()
+		i.drop(s, err)
+	case errors.Is(err, wire.ErrUnreachable): // it has ended, or is about to
+		i.drop(s, err)
 	}
 	return outputs, err
 }

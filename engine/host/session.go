@@ -166,6 +166,15 @@ func (s *session) watchAttached(ctx context.Context) {
 	close(s.exited)
 }
 
+func (s *session) ended() bool {
+	select {
+	case <-s.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // kill ends the process at once. One that somebody else started goes on.
 func (s *session) kill() {
 	if s.proc != nil {

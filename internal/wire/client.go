@@ -31,14 +31,14 @@ var ErrUnreachable = errors.New("the provider does not answer")
 // Ping asks whether the provider still answers.
 func (c *Client) Ping(ctx context.Context) error {
 	_, err := c.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: healthService})
-	return callError(err)
+	return callError(ctx, err)
 }
 
 // Describe gives the provider's description. Its steps have no Run.
 func (c *Client) Describe(ctx context.Context) (sdk.Info, error) {
 	r, err := c.rpc.Describe(ctx, &pb.DescribeRequest{})
 	if err != nil {
-		return sdk.Info{}, callError(err)
+		return sdk.Info{}, callError(ctx, err)
 	}
 	info, err := toInfo(r)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *Client) Describe(ctx context.Context) (sdk.Info, error) {
 func (c *Client) Configure(ctx context.Context, cfg sdk.Configuration) (string, error) {
 	r, err := c.rpc.Configure(ctx, fromConfiguration(cfg))
 	if err != nil {
-		return "", callError(err)
+		return "", callError(ctx, err)
 	}
 	return r.GetLocation(), toError(r.GetError())
 }
@@ -60,7 +60,7 @@ func (c *Client) Configure(ctx context.Context, cfg sdk.Configuration) (string, 
 func (c *Client) Check(ctx context.Context) ([]sdk.Finding, error) {
 	r, err := c.rpc.Check(ctx, &pb.CheckRequest{})
 	if err != nil {
-		return nil, callError(err)
+		return nil, callError(ctx, err)
 	}
 	var out []sdk.Finding
 	for _, f := range r.GetFindings() {
@@ -78,7 +78,7 @@ func (c *Client) Release(ctx context.Context, keys []string) error {
 		n := min(len(keys), releaseBatch)
 		r, err := c.rpc.Release(ctx, &pb.ReleaseRequest{Keys: keys[:n]})
 		if err != nil {
-			return callError(err)
+			return callError(ctx, err)
 		}
 		if err := toError(r.GetError()); err != nil {
 			return err
@@ -92,13 +92,13 @@ func (c *Client) Release(ctx context.Context, keys []string) error {
 func (c *Client) Sweep(ctx context.Context, s sdk.Sweep) (int, error) {
 	r, err := c.rpc.Sweep(ctx, fromSweep(s))
 	if err != nil {
-		return 0, callError(err)
+		return 0, callError(ctx, err)
 	}
 	return int(max(0, r.GetRemoved())), toError(r.GetError())
 }
 
 // callError says in words of ours what became of a call.
-func callError(err error) error {
+func callError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -107,6 +107,9 @@ func callError(err error) error {
 	case codes.Unavailable:
 		return fmt.Errorf("%w: %s", ErrUnreachable, s.Message())
 	case codes.Canceled:
+		if ctx.Err() == nil { // not by us: the connection was closed because the process has ended
+			return fmt.Errorf("%w: %s", ErrUnreachable, s.Message())
+		}
 		return fmt.Errorf("%w: %s", context.Canceled, s.Message())
 	case codes.DeadlineExceeded:
 		return fmt.Errorf("%w: %w", ErrUnreachable, context.DeadlineExceeded)

@@ -49,15 +49,15 @@ func (c *Client) Run(ctx context.Context, req *sdk.Request, opts RunOptions) (js
 	defer abort(nil)
 	stream, err := c.rpc.Run(streamCtx)
 	if err != nil {
-		return nil, callError(err)
+		return nil, callError(streamCtx, err)
 	}
 	start := fromRequest(req, opts.Heartbeat)
 	if err := stream.Send(&pb.RunRequest{Message: &pb.RunRequest_Start{Start: start}}); err != nil {
 		_, err = stream.Recv() // the reason: Send tells io.EOF alone
-		return nil, callError(err)
+		return nil, callError(streamCtx, err)
 	}
 	defer tellEnd(ctx, stream, opts.Grace, abort)()
-	result, err := receive(stream, req.Host, opts.Silence, abort)
+	result, err := receive(streamCtx, stream, req.Host, opts.Silence, abort)
 	if err == nil {
 		var outputs json.RawMessage
 		if outputs, err = toResult(result); err == nil {
@@ -97,13 +97,13 @@ func tellEnd(ctx context.Context, stream grpc.BidiStreamingClient[pb.RunRequest,
 
 // receive hands on what the provider reports until its result. Silence counts only while nothing is being handed on, so that a
 // slow host is not taken for a hung provider.
-func receive(stream grpc.BidiStreamingClient[pb.RunRequest, pb.RunResponse], host sdk.Host, silence time.Duration, abort context.CancelCauseFunc) (*pb.Result, error) {
+func receive(ctx context.Context, stream grpc.BidiStreamingClient[pb.RunRequest, pb.RunResponse], host sdk.Host, silence time.Duration, abort context.CancelCauseFunc) (*pb.Result, error) {
 	for {
 		watch := time.AfterFunc(silence, func() { abort(fmt.Errorf("%w: no sign of life for %s", ErrHung, silence)) })
 		msg, err := stream.Recv()
 		watch.Stop()
 		if err != nil {
-			return nil, runError(err)
+			return nil, runError(ctx, err)
 		}
 		if result := msg.GetResult(); result != nil {
 			return result, nil
@@ -112,8 +112,8 @@ func receive(stream grpc.BidiStreamingClient[pb.RunRequest, pb.RunResponse], hos
 	}
 }
 
-func runError(err error) error {
-	err = callError(err)
+func runError(ctx context.Context, err error) error {
+	err = callError(ctx, err)
 	if errors.Is(err, ErrUnreachable) {
 		return fmt.Errorf("the provider ended while the step was running: %w", err)
 	}
