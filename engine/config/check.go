@@ -16,8 +16,9 @@ import (
 func (m *Module) check(files eval.Files) (diags hcl.Diagnostics) {
 	diags = m.CheckLocals()
 	diags = append(diags, m.CheckVariables()...)
+	known := slices.Clone(diags)
 	for _, p := range m.Pipelines {
-		diags = append(diags, m.checkPipeline(p, files)...)
+		diags = append(diags, m.checkPipeline(p, known, files)...)
 	}
 	if m.Broken {
 		diags = slices.DeleteFunc(diags, mayBeUnread)
@@ -30,11 +31,11 @@ func mayBeUnread(d *hcl.Diagnostic) bool {
 	return strings.HasPrefix(d.Summary, "Missing") || d.Summary == "Reference to nothing" || d.Summary == "Wrong reference"
 }
 
-func (m *Module) checkPipeline(p *eval.Pipeline, files eval.Files) hcl.Diagnostics {
-	known := m.CheckReferences(p, func(stepType string) (schema.Object, bool) {
+func (m *Module) checkPipeline(p *eval.Pipeline, known hcl.Diagnostics, files eval.Files) hcl.Diagnostics {
+	known = append(slices.Clone(known), m.CheckReferences(p, func(stepType string) (schema.Object, bool) {
 		offer, ok := m.schemas[stepType]
 		return offer.Step.Output, ok
-	})
+	})...)
 	known = append(known, m.CheckCycles(p)...)
 	for _, s := range p.Steps {
 		known = append(known, m.checkType(s)...)
@@ -42,7 +43,7 @@ func (m *Module) checkPipeline(p *eval.Pipeline, files eval.Files) hcl.Diagnosti
 	}
 	more := m.evaluateAll(p, m.UnknownSteps(p), eval.Inputs{Files: files})
 	more = append(more, m.Scope(p, eval.Inputs{Files: files}).Prefetch()...)
-	return append(known, apart(known, more)...)
+	return append(known, eval.Apart(known, more)...)
 }
 
 // evaluateAll evaluates everything in a pipeline and keeps nothing but the diagnostics.
@@ -132,17 +133,4 @@ func (m *Module) checkKinds(p *eval.Pipeline, s *eval.Step) (diags hcl.Diagnosti
 		})
 	}
 	return diags
-}
-
-// apart drops from more what lies where a known error is: it is that error once more, in other words.
-func apart(known, more hcl.Diagnostics) (out hcl.Diagnostics) {
-	for _, d := range more {
-		repeated := slices.ContainsFunc(known, func(k *hcl.Diagnostic) bool {
-			return k.Subject != nil && d.Subject != nil && k.Severity == hcl.DiagError && k.Subject.Overlaps(*d.Subject)
-		})
-		if !repeated {
-			out = append(out, d)
-		}
-	}
-	return out
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -60,7 +61,7 @@ func Load(ctx context.Context, path string, schemas Schemas, opts Options) (*Mod
 	m.reads = recordedFiles(rec)
 	if !diags.HasErrors() && len(m.Pipelines) == 0 {
 		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "No pipeline", Detail: fmt.Sprintf("There is no pipeline in %s. Write a block `pipeline \"NAME\" { … }`.", path),
+			Severity: hcl.DiagError, Summary: "No pipeline", Detail: fmt.Sprintf("There is no pipeline in %q. Write a block `pipeline \"NAME\" { … }`.", path),
 		})
 	}
 	if !diags.HasErrors() {
@@ -70,7 +71,14 @@ func Load(ctx context.Context, path string, schemas Schemas, opts Options) (*Mod
 }
 
 func failed(err error) hcl.Diagnostics {
-	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Cannot read", Detail: err.Error() + "."}}
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Cannot read", Detail: capital(err.Error()) + "."}}
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 func (m *Module) checkVersion(version string) hcl.Diagnostics {

@@ -60,6 +60,9 @@ func Variables(m *eval.Module, src Sources) (*Values, hcl.Diagnostics) {
 	}
 	var more hcl.Diagnostics
 	g.values.All, more = m.ResolveVariables(g.given)
+	if g.unread {
+		more = slices.DeleteFunc(more, func(d *hcl.Diagnostic) bool { return d.Summary == "Missing variable" })
+	}
 	diags := append(g.diags, more...)
 	if !diags.HasErrors() {
 		g.encode(&diags)
@@ -72,6 +75,8 @@ type gatherer struct {
 	given  map[string]eval.Given
 	values *Values
 	diags  hcl.Diagnostics
+	// unread tells that a file could not be read, so that what seems missing may be in it.
+	unread bool
 }
 
 // encode writes what was given with the variables' types, so that 5 given as text is a number.
@@ -120,6 +125,7 @@ func (g *gatherer) text(name, value, source string, at *hcl.Range) {
 		case err == nil:
 			v = parsed
 		case decl.Type != cty.DynamicPseudoType:
+			v = cty.DynamicVal // told here, and not again as a wrong type
 			g.fail("Wrong variable", fmt.Sprintf("The value of variable %q (from %s) is not an HCL value, such as [\"a\"] or { a = 1 }: %s.", name, source, err), at)
 		}
 	}
@@ -148,6 +154,7 @@ func (g *gatherer) file(path string) {
 		err = fmt.Errorf("%s has %d bytes, more than %d", path, len(content), eval.MaxFileSize)
 	}
 	if err != nil {
+		g.unread = true
 		g.fail("Cannot read", fmt.Sprintf("The variable file cannot be read: %s.", err), nil)
 		return
 	}
@@ -169,7 +176,8 @@ func (g *gatherer) jsonFile(path string, content []byte) {
 	}
 	if err != nil {
 		at := hcl.Range{Filename: path, Start: hcl.InitialPos, End: hcl.InitialPos}
-		g.fail("Wrong variable file", err.Error()+".", &at)
+		g.unread = true
+		g.fail("Wrong variable file", capital(err.Error())+".", &at)
 		return
 	}
 	for name, e := range v.AsValueMap() {
@@ -181,6 +189,7 @@ func (g *gatherer) hclFile(path string, content []byte) {
 	body, file, diags := eval.ParseFile(eval.File{Path: path, Content: content})
 	g.values.Files[path] = file
 	g.diags = append(g.diags, diags...)
+	g.unread = g.unread || diags.HasErrors()
 	if body == nil {
 		return
 	}

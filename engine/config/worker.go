@@ -85,10 +85,10 @@ func LoadWorker(path string) (*Worker, hcl.Diagnostics) {
 func parseWorker(w *Worker, name string, content []byte, readFile func(string) ([]byte, error)) (*Worker, hcl.Diagnostics) {
 	body, file, diags := eval.ParseFile(eval.File{Path: name, Content: content})
 	w.Files[name] = file
-	if body == nil {
+	if body == nil || diags.HasErrors() {
 		return w, diags
 	}
-	diags = append(diags, eval.CheckContent(body, "worker.hcl", nil,
+	diags = append(diags, eval.CheckContent(body, "the worker's file", nil,
 		[]string{"temporal", "store", "provider", "serve", "registry", "policy", "metrics"}, []string{"seal", "secret"})...)
 	r := workerReader{w: w, readFile: readFile}
 	seen := map[string]hcl.Range{}
@@ -158,8 +158,7 @@ func (r workerReader) single(b *hclsyntax.Block) hcl.Diagnostics {
 
 // decodeInto evaluates a block against a schema and reads it into a struct with JSON tags. References and files have no meaning there.
 func decodeInto(b *hclsyntax.Block, what string, shape schema.Object, into any) hcl.Diagnostics {
-	scope := (&eval.Module{}).Scope(nil, eval.Inputs{})
-	v, diags := scope.Decode(b.Body, shape, what, b.DefRange())
+	v, diags := eval.Constants().Decode(b.Body, shape, what, b.DefRange())
 	if diags.HasErrors() {
 		return diags
 	}

@@ -84,8 +84,7 @@ func (p Provider) DecodeConfig(shape schema.Object) (json.RawMessage, hcl.Diagno
 	if body == nil {
 		body = &hclsyntax.Body{Attributes: hclsyntax.Attributes{}, SrcRange: at, EndRange: at}
 	}
-	scope := (&eval.Module{}).Scope(nil, eval.Inputs{})
-	v, diags := scope.Decode(body, shape, fmt.Sprintf("the config of provider %q", p.Name), at)
+	v, diags := eval.Constants().Decode(body, shape, fmt.Sprintf("the config of provider %q", p.Name), at)
 	if diags.HasErrors() {
 		return nil, diags
 	}

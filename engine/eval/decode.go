@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -75,10 +76,14 @@ func (s *Scope) decodeAttr(body *hclsyntax.Body, a *schema.Attr, what string, at
 func (s *Scope) fit(v cty.Value, a *schema.Attr) (out cty.Value, problem string) {
 	out, err := convertTo(v, a.Type)
 	if err != nil {
-		return cty.NilVal, fmt.Sprintf("takes %s: %s.", takes(a), describe(err))
+		return cty.NilVal, fmt.Sprintf("takes %s; %s.", takes(a), misfit(v, err))
+	}
+	if s.meter.reported {
+		return out, ""
 	}
 	if err := s.meter.value(out); err != nil {
-		return cty.NilVal, fmt.Sprintf("is too much: %s.", err)
+		s.meter.reported = true
+		return cty.NilVal, fmt.Sprintf("was stopped: %s. Do it in a step instead, or with less data.", err)
 	}
 	shown, marks := out.UnmarkDeep()
 	switch {
@@ -98,6 +103,20 @@ func (s *Scope) fit(v cty.Value, a *schema.Attr) (out cty.Value, problem string)
 		problem = fmt.Sprintf("takes %s. (The value is sensitive, and not shown.)", takes(a))
 	}
 	return out, problem
+}
+
+// misfit says what a value is instead: the value itself where it is short and not secret.
+func misfit(v cty.Value, err error) string {
+	var at cty.PathError
+	if errors.As(err, &at) && len(at.Path) > 0 {
+		return "this does not fit: " + describe(err)
+	}
+	switch t := v.Type(); {
+	case HasSensitive(v) || !v.IsKnown() || v.IsNull() || !t.IsPrimitiveType():
+		return "this is " + article(t.FriendlyName())
+	default:
+		return "this is " + Show(v, "")
+	}
 }
 
 func takes(a *schema.Attr) string {

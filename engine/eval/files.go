@@ -258,5 +258,6 @@ func (r fileReader) render(expr hclsyntax.Expression, vars cty.Value, inside map
 // templateError names the template's own place, since the diagnostic around it points at the call.
 func templateError(diags hcl.Diagnostics) error {
 	d := Sort(diags)[0]
-	return fmt.Errorf("the template is wrong at %s:%d: %s. %s", d.Subject.Filename, d.Subject.Start.Line, d.Summary, d.Detail)
+	detail := strings.TrimSuffix(d.Detail, ".") // hcl adds its own
+	return fmt.Errorf("the template is wrong at %s:%d: %s: %s", d.Subject.Filename, d.Subject.Start.Line, d.Summary, detail)
 }

@@ -88,7 +88,16 @@ func open(p function.Parameter) function.Parameter {
 	}
 }
 
-func callBounded(m *meter, f function.Function, g guard, args []cty.Value) (cty.Value, error) {
+func callBounded(m *meter, f function.Function, g guard, args []cty.Value) (result cty.Value, err error) {
+	defer func() { // cty's own recovery would show a stack
+		switch r := recover().(type) {
+		case nil:
+		case *errBudget:
+			result, err = cty.NilVal, r
+		default:
+			result, err = cty.NilVal, errUnable
+		}
+	}()
 	args = slices.Clone(args)
 	sensitive := false
 	for i, a := range args {
@@ -118,6 +127,8 @@ func callBounded(m *meter, f function.Function, g guard, args []cty.Value) (cty.
 	return v, m.value(v)
 }
 
+var errUnable = errors.New("the function cannot handle these values")
+
 // bare unmarks arguments for a guard, which only measures.
 func bare(args []cty.Value) []cty.Value {
 	out := make([]cty.Value, len(args))
@@ -131,7 +142,7 @@ func callError(err error, sensitive bool) error {
 	var p function.PanicError
 	switch {
 	case errors.As(err, &p):
-		return errors.New("the function cannot handle these values")
+		return errUnable
 	case sensitive:
 		return errors.New("it cannot handle a sensitive value (what is wrong with it is not shown)")
 	default:

@@ -18,6 +18,7 @@ type grammar struct {
 	blocks []string
 	later  []string
 	hints  []string // further names to suggest
+	note   string   // what to say when there are no attributes
 }
 
 // CheckContent reports the attributes and blocks of a body that it may not have. what names the body, such as `a pipeline`; what is in
@@ -56,7 +57,7 @@ func (g grammar) unknown(kind, name string, at hcl.Range) *hcl.Diagnostic {
 		d.Summary = "Not " + article(kind)
 		d.Detail = fmt.Sprintf("In %s, %q is no %s. %s", g.what, name, kind, form)
 	case len(same) == 0:
-		d.Detail = fmt.Sprintf("%s has no %ss.", sentence(g.what), kind)
+		d.Detail = fmt.Sprintf("%s has no %ss.%s", sentence(g.what), kind, g.note)
 	default:
 		hint := didYouMean(name, slices.Concat(same, other, g.hints))
 		if hint == "" {
@@ -104,7 +105,7 @@ func labels(b *hclsyntax.Block, want ...string) hcl.Diagnostics {
 		return hcl.Diagnostics{{
 			Severity: hcl.DiagError,
 			Summary:  "Wrong labels",
-			Detail:   fmt.Sprintf("A %s block has %d labels here; it is written `%s { … }`.", b.Type, len(b.Labels), form),
+			Detail:   fmt.Sprintf("%s block with %d labels is not possible here; it is written `%s { … }`.", sentence(article(b.Type)), len(b.Labels), form),
 			Subject:  at.Ptr(),
 		}}
 	}

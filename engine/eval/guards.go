@@ -18,7 +18,7 @@ func text(v cty.Value) string {
 
 // length gives how many elements a known collection has, or 0.
 func length(v cty.Value) int {
-	if !v.CanIterateElements() {
+	if !v.IsKnown() || !v.CanIterateElements() {
 		return 0
 	}
 	return v.LengthInt()

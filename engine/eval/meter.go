@@ -32,6 +32,8 @@ func (e *errBudget) Error() string { return e.what }
 type meter struct {
 	work int
 	over *errBudget
+	// reported tells that the author knows: what else fails for it is no news.
+	reported bool
 }
 
 // charge takes work off the budget, and reports whether there was enough.
@@ -65,7 +67,7 @@ func (m *meter) value(v cty.Value) error {
 	}
 	switch {
 	case s.long:
-		return m.refuse("it makes a number of more than %d binary digits", maxExponent)
+		return m.refuse("it divides by zero, or makes a number of more than %d binary digits", maxExponent)
 	case s.deep:
 		return m.refuse("it makes a value that nests more than %d levels deep", maxValueDepth)
 	case s.elements > MaxElements:

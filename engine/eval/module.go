@@ -20,6 +20,7 @@ var topLevel = grammar{
 	what:   "a module",
 	blocks: []string{"cpub", "variable", "locals", "pipeline"},
 	later:  []string{"schedule"},
+	note:   " A file with values of variables is given with -var-file, and does not lie among the module's *.hcl files.",
 }
 
 func (m *Module) readFile(b *hclsyntax.Body) hcl.Diagnostics {
@@ -93,7 +94,7 @@ func (n names) add(kind, name string, at hcl.Range) hcl.Diagnostics {
 	return hcl.Diagnostics{{
 		Severity: hcl.DiagError,
 		Summary:  "Duplicate " + kind,
-		Detail:   fmt.Sprintf("A %s %q is already declared at %s:%d. Give this one another name.", kind, name, first.Filename, first.Start.Line),
+		Detail:   fmt.Sprintf("%s %q is already declared at %s:%d. Give this one another name.", sentence(article(kind)), name, first.Filename, first.Start.Line),
 		Subject:  at.Ptr(),
 	}}
 }

@@ -45,11 +45,26 @@ func Parse(files []File) (m *Module, diags hcl.Diagnostics) {
 		}
 	}
 	m.Broken = diags.HasErrors()
+	var more hcl.Diagnostics
 	for _, b := range bodies {
-		diags = append(diags, m.readFile(b)...)
+		more = append(more, m.readFile(b)...)
 	}
+	diags = append(diags, Apart(diags, more)...)
 	diags = append(diags, m.checkNames()...)
 	return m, Sort(diags)
+}
+
+// Apart gives what is in more and does not lie where a known error is: there it is that error once more, in other words.
+func Apart(known, more hcl.Diagnostics) (out hcl.Diagnostics) {
+	for _, d := range more {
+		repeated := slices.ContainsFunc(known, func(k *hcl.Diagnostic) bool {
+			return k.Subject != nil && d.Subject != nil && k.Severity == hcl.DiagError && k.Subject.Overlaps(*d.Subject)
+		})
+		if !repeated {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 func (m *Module) parseFile(f File) (*hclsyntax.Body, hcl.Diagnostics) {
@@ -72,7 +87,7 @@ func ParseFile(f File) (body *hclsyntax.Body, file *hcl.File, diags hcl.Diagnost
 		return nil, file, hcl.Diagnostics{d}
 	}
 	parsed, diags := hclsyntax.ParseConfig(f.Content, f.Path, hcl.InitialPos)
-	diags = limit(diags)
+	diags = limit(diags) // in the order of the file
 	body, ok := parsed.Body.(*hclsyntax.Body)
 	if !ok {
 		return nil, file, diags
@@ -82,9 +97,16 @@ func ParseFile(f File) (body *hclsyntax.Body, file *hcl.File, diags hcl.Diagnost
 	return body, parsed, Sort(diags)
 }
 
-// limit keeps the first diagnostics of a file that is not HCL at all.
+// limit keeps the first diagnostics of a file that is not HCL at all. A quote that is not closed makes every line after it one.
 func limit(diags hcl.Diagnostics) hcl.Diagnostics {
-	const most = 50
+	const (
+		most  = 50
+		quote = "Invalid multi-line string"
+	)
+	diags = Sort(diags)
+	if i := slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Summary == quote }); i >= 0 {
+		diags = diags[:i+1]
+	}
 	if len(diags) > most {
 		return diags[:most]
 	}
@@ -164,6 +186,9 @@ func compareDiagnostics(a, b *hcl.Diagnostic) int {
 	}
 	if ea != eb {
 		return ea - eb
+	}
+	if a.Severity != b.Severity {
+		return int(a.Severity) - int(b.Severity)
 	}
 	if c := strings.Compare(a.Summary, b.Summary); c != 0 {
 		return c

@@ -33,6 +33,7 @@ type Scope struct {
 	meter     *meter
 	functions map[string]function.Function
 	locals    map[string]*localValue
+	constant  bool
 }
 
 type localValue struct {
@@ -48,6 +49,13 @@ func (m *Module) Scope(p *Pipeline, in Inputs) *Scope {
 	return s
 }
 
+// Constants gives a scope in which nothing can be referred to: for files that have no variables and steps, such as worker.hcl.
+func Constants() *Scope {
+	s := (&Module{}).Scope(nil, Inputs{})
+	s.constant = true
+	return s
+}
+
 // Value evaluates an expression and converts it to a type; cty.DynamicPseudoType takes any. The result may be unknown, null or marked
 // as Sensitive. With errors the result is an unknown of that type.
 func (s *Scope) Value(expr hcl.Expression, want cty.Type) (cty.Value, hcl.Diagnostics) {
@@ -56,10 +64,11 @@ func (s *Scope) Value(expr hcl.Expression, want cty.Type) (cty.Value, hcl.Diagno
 		return cty.UnknownVal(want), diags
 	}
 	out, err := convertTo(v, want)
-	if err == nil {
+	if err == nil && !s.meter.reported {
 		err = s.meter.value(out)
 	}
 	if err != nil {
+		s.meter.reported = s.meter.over != nil
 		return cty.UnknownVal(want), append(diags, wrongType(expr, err))
 	}
 	return out, diags
@@ -77,8 +86,18 @@ func wrongType(expr hcl.Expression, err error) *hcl.Diagnostic {
 // evaluate gives the expression's own value.
 func (s *Scope) evaluate(expr hcl.Expression) (v cty.Value, diags hcl.Diagnostics) {
 	v = cty.DynamicVal
+	if s.meter.reported {
+		return v, nil
+	}
+	defer func() { s.meter.reported = s.meter.over != nil }()
 	defer recoverTo(&diags, expr.Range().Ptr())
 	refs, diags := references(expr)
+	if s.constant && len(expr.Variables()) > 0 {
+		return v, hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Not a plain value",
+			Detail: "There is nothing to refer to in this file. Write the value itself; a text needs quotes.", Subject: expr.Range().Ptr(),
+		}}
+	}
 	diags = append(diags, checkFunctions(expr)...)
 	ctx, more := s.context(refs)
 	diags = append(diags, more...)

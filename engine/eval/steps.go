@@ -67,7 +67,7 @@ func Locations(shape schema.Object, input cty.Value) []string {
 			out = append(out, Locations(b.Object, v)...)
 			continue
 		}
-		if v.CanIterateElements() {
+		if v.IsKnown() && v.CanIterateElements() {
 			for it := v.ElementIterator(); it.Next(); {
 				_, e := it.Element()
 				out = append(out, Locations(b.Object, e)...)

@@ -36,8 +36,11 @@ func oneOf(names []string) string {
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + " and others"
 	}
-	if len(names) < 2 {
-		return strings.Join(names, "")
+	switch len(names) {
+	case 0:
+		return "none"
+	case 1:
+		return names[0]
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
