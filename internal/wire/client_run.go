@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -52,8 +53,8 @@ func (c *Client) Run(ctx context.Context, req *sdk.Request, opts RunOptions) (js
 		return nil, callError(streamCtx, err)
 	}
 	start := fromRequest(req, opts.Heartbeat)
-	if err := stream.Send(&pb.RunRequest{Message: &pb.RunRequest_Start{Start: start}}); err != nil {
-		_, err = stream.Recv() // the reason: Send tells io.EOF alone
+	err = stream.Send(&pb.RunRequest{Message: &pb.RunRequest_Start{Start: start}})
+	if err != nil && !errors.Is(err, io.EOF) { // io.EOF: the provider has ended the stream already, and receive tells why
 		return nil, callError(streamCtx, err)
 	}
 	defer tellEnd(ctx, stream, opts.Grace, abort)()
