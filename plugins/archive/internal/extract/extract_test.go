@@ -43,23 +43,33 @@ func TestExtract(t *testing.T) {
 		},
 		{
 			"zip with a symbolic link", zipOf(t, zipFile{name: "a", content: "x"}, zipFile{name: "d/l", content: "../a", mode: fs.ModeSymlink | 0o777}),
-			Options{}, []string{"a -rw-r--r-- x", "d/ drwxr-xr-x", "d/l -> ../a"}, Result{Zip, 2, 1},
+			Options{},
+			[]string{"a -rw-r--r-- x", "d/ drwxr-xr-x", "d/l -> ../a"},
+			Result{Zip, 2, 1},
 		},
 		{
 			"a later file replaces a link instead of following it", tarOf(t, reg("a", "old"), sym("l", "a"), reg("l", "new")),
-			Options{}, []string{"a -rw-r--r-- old", "l -rw-r--r-- new"}, Result{Tar, 3, 6},
+			Options{},
+			[]string{"a -rw-r--r-- old", "l -rw-r--r-- new"},
+			Result{Tar, 3, 6},
 		},
 		{
 			"a hard link keeps what its target was", tarOf(t, reg("a", "old"), hard("b", "a"), reg("a", "new")),
-			Options{}, []string{"a -rw-r--r-- new", "b -rw-r--r-- old"}, Result{Tar, 3, 9},
+			Options{},
+			[]string{"a -rw-r--r-- new", "b -rw-r--r-- old"},
+			Result{Tar, 3, 9},
 		},
 		{
 			"links in a circle lead nowhere", tarOf(t, sym("a", "b"), sym("b", "a")),
-			Options{}, []string{"a -> b", "b -> a"}, Result{Tar, 2, 0},
+			Options{},
+			[]string{"a -> b", "b -> a"},
+			Result{Tar, 2, 0},
 		},
 		{
 			"upper and lower case", tarOf(t, reg("a", "1"), reg("A", "2")),
-			Options{}, []string{"A -rw-r--r-- 2", "a -rw-r--r-- 1"}, Result{Tar, 2, 2},
+			Options{},
+			[]string{"A -rw-r--r-- 2", "a -rw-r--r-- 1"},
+			Result{Tar, 2, 2},
 		},
 		{
 			"strip_components drops the top and hard links follow", tarOf(t, folder("repo-1/"), reg("repo-1/x", "1"), hard("repo-1/y", "repo-1/x"), reg("top", "2")),
@@ -75,11 +85,15 @@ func TestExtract(t *testing.T) {
 		},
 		{
 			"global headers are no entries", tarOf(t, tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "pax_global_header", PAXRecords: map[string]string{"comment": "x"}}, reg("a", "1")),
-			Options{}, []string{"a -rw-r--r-- 1"}, Result{Tar, 1, 1},
+			Options{},
+			[]string{"a -rw-r--r-- 1"},
+			Result{Tar, 1, 1},
 		},
 		{
 			"a long name in pax headers", tarOf(t, reg(strings.Repeat("d/", 400)+"f", "1")),
-			Options{Include: []string{"**/f"}}, nil, Result{Tar, 1, 1},
+			Options{Include: []string{"**/f"}},
+			nil,
+			Result{Tar, 1, 1},
 		},
 	}
 	for _, tt := range tests {

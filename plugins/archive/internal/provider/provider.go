@@ -38,7 +38,7 @@ func (p *Provider) Configure(context.Context, sdk.Configuration) (string, error)
 // Check implements sdk.Checker: can links be made where archives are unpacked?
 func (p *Provider) Check(context.Context) ([]sdk.Finding, error) {
 	if err := tryLinks(); err != nil {
-		return []sdk.Finding{{
+		return []sdk.Finding{{ //nolint:nilerr // a finding is how it is told
 			Name: "links", Detail: "archives with links cannot be unpacked: " + err.Error(),
 			Remedy: "let TMPDIR name a folder on a file system with hard and symbolic links",
 		}}, nil

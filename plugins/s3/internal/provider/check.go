@@ -15,10 +15,12 @@ import (
 // Check implements sdk.Checker: are there credentials, and does the store take them?
 func (p *Provider) Check(ctx context.Context) ([]sdk.Finding, error) {
 	if p.problem != nil {
-		return []sdk.Finding{{Name: "configuration", Detail: p.problem.Error(), Remedy: "correct the provider's config block in worker.hcl"}}, nil
+		return []sdk.Finding{{ //nolint:nilerr // a finding is how it is told
+			Name: "configuration", Detail: p.problem.Error(), Remedy: "correct the provider's config block in worker.hcl",
+		}}, nil
 	}
 	if err := p.client.Authenticated(ctx); err != nil {
-		return []sdk.Finding{{
+		return []sdk.Finding{{ //nolint:nilerr // a finding is how it is told
 			Name: "credentials", Detail: err.Error(),
 			Remedy: "set access_key_id and secret_access_key, or profile, in the provider's config block",
 		}}, nil
