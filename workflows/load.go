@@ -122,9 +122,9 @@ func (l *Loader) routes(plan *engine.Plan) ([]Route, error) {
 			return nil, err
 		}
 		if shape := plan.Schema(step.Type); shape != nil {
-			if why := Incompatible(shape.Step, offer.Steps[step.Type]); why != "" {
-				return nil, planError("%s of provider %s is not what the plan was checked against: %s; plan again, or use that provider's older version",
-					step.Type, offer.Instance, why)
+			if problems := offer.Steps[step.Type].Compatible(shape.Step); len(problems) > 0 {
+				return nil, planError("%s of provider %s is not what the plan was checked against: %v; plan again, or use that provider's older version",
+					step.Type, offer.Instance, problems[0])
 			}
 		}
 		route.Instance = offer.Instance
