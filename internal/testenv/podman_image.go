@@ -14,16 +14,19 @@ func (p *Podman) ImportProgram(t testing.TB, pkg, reference string) string {
 	t.Helper()
 	dir := t.TempDir()
 	name := filepath.Base(pkg)
-	link := filepath.Join(dir, name)
+	// The image's root is what the folder is: everybody's to read.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	b, err := os.ReadFile(Build(t, pkg))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(link, b, 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), b, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	tar := filepath.Join(p.dir, name+".tar")
-	if out, err := exec.Command("tar", "--owner=0", "--group=0", "--mtime=@0", "-C", dir, "-cf", tar, name).CombinedOutput(); err != nil {
+	if out, err := exec.Command("tar", "--owner=0", "--group=0", "--mtime=@0", "-C", dir, "-cf", tar, ".").CombinedOutput(); err != nil {
 		t.Fatalf("packing %s: %v\n%s", name, err, out)
 	}
 	defer func() { _ = os.Remove(tar) }()

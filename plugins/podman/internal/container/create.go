@@ -3,7 +3,6 @@ package container
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -25,7 +24,11 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.createWith(ctx, a.plan(imageID, info)); err != nil {
+	p, err := a.plan(imageID, info)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.createWith(ctx, p); err != nil {
 		return nil, err
 	}
 	if err := a.initialise(ctx); err != nil {
@@ -64,13 +67,15 @@ func (a *run) resolveImage(ctx context.Context) (string, error) {
 	return got.ID, err
 }
 
-func (a *run) plan(imageID string, info *define.Info) plan {
-	p := plan{name: owner.Name(a.req.Key), imageID: imageID, init: true}
-	p.autoUserns = !info.Host.Security.Rootless && HasSubIDs()
+func (a *run) plan(imageID string, info *define.Info) (p plan, err error) {
+	p = plan{name: owner.Name(a.req.Key), imageID: imageID, init: true}
+	if p.userns, p.idMappings, err = a.userNamespace(info.Host.Security.Rootless); err != nil {
+		return p, err
+	}
 	if !info.Host.Security.Rootless {
 		p.cgroupParent = parent(a.req.Key, info.Host.CgroupManager)
 	}
-	return p
+	return p, nil
 }
 
 // parent is the cgroup that a key's container lies in: ours, so that its counters can be read after the container's own
@@ -80,17 +85,6 @@ func parent(key, manager string) string {
 		return "cpub-" + owner.Short(key) + ".slice"
 	}
 	return "/cpub/" + owner.Short(key)
-}
-
-// HasSubIDs tells whether rootful Podman has ids to give to user namespaces.
-func HasSubIDs() bool {
-	for _, name := range []string{"/etc/subuid", "/etc/subgid"} {
-		b, err := os.ReadFile(name)
-		if err != nil || !strings.Contains("\n"+string(b), "\ncontainers:") {
-			return false
-		}
-	}
-	return true
 }
 
 // createWith creates the container, without an init where the host has none. A container under that name, which only another

@@ -21,6 +21,8 @@ const cleanupTime = 30 * time.Second
 type Runner struct {
 	Client *client.Client
 	Images *image.Store
+
+	ids slots
 }
 
 // run is one attempt.
@@ -33,6 +35,7 @@ type run struct {
 	adopted bool
 	watch   *watch
 	stdin   *stdin
+	freeIDs func()
 
 	mu    sync.Mutex
 	saved checkpoint
@@ -68,7 +71,8 @@ func (r *Runner) Run(ctx context.Context, req *sdk.Request) (any, error) {
 	if err := Enforceable(ctx, r.Client, in.AllowUnenforcedLimits); err != nil {
 		return nil, err
 	}
-	a := &run{Runner: r, req: req, in: in}
+	a := &run{Runner: r, req: req, in: in, freeIDs: func() {}}
+	defer func() { a.freeIDs() }()
 	out, err := a.do(ctx)
 	if err != nil && !errors.Is(context.Cause(ctx), sdk.ErrDetached) {
 		err = errors.Join(err, a.cleanup(ctx))

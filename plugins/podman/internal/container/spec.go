@@ -28,7 +28,8 @@ type plan struct {
 	name         string
 	imageID      string
 	cgroupParent string
-	autoUserns   bool
+	userns       specgen.Namespace
+	idMappings   *types.IDMappingOptions
 	init         bool
 }
 
@@ -54,11 +55,11 @@ func specification(req *sdk.Request, in Input, p plan) *specgen.SpecGenerator {
 	s.ImageVolumeMode = "ignore"
 	s.ReadOnlyFilesystem = &in.ReadOnly
 	s.ReadWriteTmpfs = &no
-	s.Mounts = tmpfs(in.Tmpfs)
+	s.Mounts = append(tmpfs(in.Tmpfs), sharedMemory(in.Tmpfs)...)
 
 	s.CapAdd, s.CapDrop = in.added(), []string{"all"}
 	s.NoNewPrivileges = &yes
-	s.UserNS, s.IDMappings = userNamespace(in.Userns, p.autoUserns)
+	s.UserNS, s.IDMappings = p.userns, p.idMappings
 	s.PidNS.NSMode, s.IpcNS.NSMode = specgen.Private, specgen.Private
 	s.UtsNS.NSMode, s.CgroupNS.NSMode = specgen.Private, specgen.Private
 	s.CgroupParent = p.cgroupParent
@@ -92,18 +93,16 @@ func tmpfs(folders map[string]string) []spec.Mount {
 	return mounts
 }
 
-// userNamespace is the namespace for an attribute's value; empty means the host's own way, or auto where that works.
-func userNamespace(value string, auto bool) (specgen.Namespace, *types.IDMappingOptions) {
-	switch {
-	case value == "auto" || value == "" && auto:
-		return specgen.Namespace{NSMode: specgen.Auto}, &types.IDMappingOptions{AutoUserNs: true}
-	case value == "keep-id":
-		return specgen.Namespace{NSMode: specgen.KeepID}, nil
-	case value == "nomap":
-		return specgen.Namespace{NSMode: specgen.NoMap}, nil
-	default:
-		return specgen.Namespace{NSMode: specgen.Host}, nil
+// sharedMemory is the /dev/shm that Podman would mount itself, on the host, and in the container as memory of nobody: 4.3.1
+// forgets to unmount it where there is a user namespace, and then fails to remove the container.
+func sharedMemory(folders map[string]string) []spec.Mount {
+	const path = "/dev/shm"
+	if _, ok := folders[path]; ok {
+		return nil
 	}
+	return []spec.Mount{{
+		Destination: path, Type: "tmpfs", Source: "shm", Options: []string{"rw", "nosuid", "nodev", "noexec", "mode=1777", "size=64m"},
+	}}
 }
 
 // network is the namespace for an attribute's value: a mode of Podman's, or a network by its name.

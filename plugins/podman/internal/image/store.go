@@ -40,14 +40,21 @@ func (s *Store) Local(ctx context.Context, attr string, l sdk.Located) (string, 
 	if l.Location != s.Location {
 		return "", sdk.Permanentf("%s: the image is in the store %s, and this provider instance serves the store %s", attr, l.Location, s.Location)
 	}
-	got, err := s.inspect(ctx, l.ID)
-	if client.NotFound(err) {
+	// Not an inspect, which walks through all layers of the store.
+	var there bool
+	err := client.Retry(ctx, outage, func() (err error) {
+		call, cancel := s.Client.Context(ctx)
+		defer cancel()
+		there, err = images.Exists(call, l.ID, nil)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("looking for the image %s: %w", l.ID, err)
+	}
+	if !there {
 		return "", sdk.Permanentf("%s: the image %s is no longer in the store (was it removed by hand?)", attr, l.ID)
 	}
-	if err != nil {
-		return "", err
-	}
-	return trimAlgorithm(got.ID), nil
+	return trimAlgorithm(l.ID), nil
 }
 
 // Inspect finds an image by its id or name; see client.NotFound.

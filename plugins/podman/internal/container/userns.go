@@ -1,0 +1,108 @@
+package container
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/containers/podman/v5/pkg/specgen"
+	"go.podman.io/storage/pkg/idtools"
+	"go.podman.io/storage/types"
+
+	"github.com/containerpub/cpub/sdk"
+)
+
+// slotSize is how many ids a container has to itself.
+const slotSize = 1 << 16
+
+// subIDs are the host's ids that are set aside for rootful containers.
+type subIDs struct{ uid, gid, slots int }
+
+// subIDUser is whom the ids belong to in /etc/subuid and /etc/subgid: Podman's own `--userns=auto` takes them from there too.
+const subIDUser = "containers"
+
+// HasSubIDs tells whether rootful containers can have user namespaces on this host.
+func HasSubIDs() bool { return readSubIDs().slots > 0 }
+
+// readSubIDs reads what is set aside; there are no slots if that is nothing.
+func readSubIDs() subIDs {
+	uid, uids := subRange("/etc/subuid")
+	gid, gids := subRange("/etc/subgid")
+	return subIDs{uid: uid, gid: gid, slots: min(uids, gids) / slotSize}
+}
+
+func subRange(name string) (first, size int) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return 0, 0
+	}
+	for line := range strings.Lines(string(b)) {
+		f := strings.Split(strings.TrimSpace(line), ":")
+		if len(f) != 3 || f[0] != subIDUser {
+			continue
+		}
+		first, err1 := strconv.Atoi(f[1])
+		size, err2 := strconv.Atoi(f[2])
+		if err1 == nil && err2 == nil {
+			return first, size
+		}
+	}
+	return 0, 0
+}
+
+// slots hands out ranges of ids, the same few again and again: the store keeps a copy of an image for each range. Podman's own
+// `auto` would choose too, but its 4.3.1 locks up for good when one container is created so while another ends. The zero
+// value is ready.
+type slots struct {
+	mu   sync.Mutex
+	used map[int]int
+}
+
+// take gives the lowest range that the fewest running containers have. Call free when the container has ended.
+func (s *slots) take(ids subIDs) (slot int, free func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used == nil {
+		s.used = map[int]int{}
+	}
+	for i := range ids.slots {
+		if s.used[i] < s.used[slot] {
+			slot = i
+		}
+	}
+	s.used[slot]++
+	return slot, sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.used[slot]--
+	})
+}
+
+// userNamespace is the namespace for an attribute's value. What was left out is auto where the host has ids for it.
+func (a *run) userNamespace(rootless bool) (specgen.Namespace, *types.IDMappingOptions, error) {
+	switch {
+	case a.in.Userns == "keep-id":
+		return specgen.Namespace{NSMode: specgen.KeepID}, nil, nil
+	case a.in.Userns == "nomap":
+		return specgen.Namespace{NSMode: specgen.NoMap}, nil, nil
+	case a.in.Userns == "auto" && rootless:
+		return specgen.Namespace{NSMode: specgen.Auto}, &types.IDMappingOptions{AutoUserNs: true}, nil
+	case a.in.Userns == "host" || rootless:
+		return specgen.Namespace{NSMode: specgen.Host}, nil, nil
+	}
+	ids := readSubIDs()
+	if ids.slots == 0 {
+		if a.in.Userns == "auto" {
+			return specgen.Namespace{}, nil, sdk.Invalidf("userns",
+				"the host has no ids for user namespaces; give it some: `echo %s:1000000:1048576 | tee -a /etc/subuid /etc/subgid`", subIDUser)
+		}
+		return specgen.Namespace{NSMode: specgen.Host}, nil, nil
+	}
+	slot, free := a.ids.take(ids)
+	a.freeIDs = free
+	return specgen.Namespace{NSMode: specgen.Private}, &types.IDMappingOptions{
+		UIDMap: []idtools.IDMap{{ContainerID: 0, HostID: ids.uid + slot*slotSize, Size: slotSize}},
+		GIDMap: []idtools.IDMap{{ContainerID: 0, HostID: ids.gid + slot*slotSize, Size: slotSize}},
+	}, nil
+}
