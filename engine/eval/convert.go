@@ -29,12 +29,79 @@ func longText(v cty.Value) bool {
 	return v != cty.NilVal && v.Type() == cty.String && v.IsKnown() && !v.IsNull() && len(v.AsString()) > maxDigits
 }
 
-// convertTo is convert.Convert without its costs on hostile texts.
+// maxMixed is how many elements of different types may become one collection: cty compares each with each.
+const maxMixed = 3000
+
+// convertTo is convert.Convert without its costs on hostile values: the square of a text's length for numbers, and of a tuple's for lists.
 func convertTo(v cty.Value, want cty.Type) (cty.Value, error) {
 	if err := convertible(v, want, 0); err != nil {
 		return cty.NilVal, err
 	}
+	v, err := collect(v, want)
+	if err != nil {
+		return cty.NilVal, err
+	}
 	return convert.Convert(v, want)
+}
+
+// collect makes collections of the tuples and objects in v, however deep, where want has collections and the elements have one type.
+func collect(v cty.Value, want cty.Type) (cty.Value, error) {
+	bare, marks := v.Unmark()
+	t := bare.Type()
+	if !bare.IsKnown() || bare.IsNull() || !bare.CanIterateElements() || !want.IsCollectionType() && !(want.IsObjectType() && t.IsObjectType()) {
+		return v, nil
+	}
+	var keys, vals []cty.Value
+	for it := bare.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		to := elementType(want, k, len(vals))
+		e, err := collect(e, to)
+		if err == nil && want.IsCollectionType() && to != cty.DynamicPseudoType {
+			e, err = convert.Convert(e, to)
+		}
+		if err != nil {
+			return cty.NilVal, below(k, t.IsObjectType(), err)
+		}
+		keys, vals = append(keys, k), append(vals, e)
+	}
+	if len(vals) == 0 || t.IsObjectType() && !want.IsObjectType() && !want.IsMapType() || t.IsMapType() && !want.IsMapType() {
+		return v, nil
+	}
+	switch same := sameTypes(vals); {
+	case t.IsObjectType() && want.IsMapType() && same:
+		return cty.MapVal(byName(keys, vals)).WithMarks(marks), nil
+	case want.IsListType() && same:
+		return cty.ListVal(vals).WithMarks(marks), nil
+	case want.IsSetType() && same:
+		return cty.SetVal(vals).WithMarks(marks), nil
+	case t.IsObjectType() && want.IsObjectType():
+		return cty.ObjectVal(byName(keys, vals)).WithMarks(marks), nil
+	case !same && len(vals) > maxMixed:
+		return cty.NilVal, fmt.Errorf("%d elements of different types are too many to be made alike", len(vals))
+	default:
+		return v, nil
+	}
+}
+
+func byName(keys, vals []cty.Value) map[string]cty.Value {
+	out := make(map[string]cty.Value, len(keys))
+	for i, k := range keys {
+		out[k.AsString()] = vals[i]
+	}
+	return out
+}
+
+// below puts an element's key before an error's path.
+func below(key cty.Value, attr bool, err error) error {
+	path := cty.Path{cty.IndexStep{Key: key}}
+	if attr {
+		path = cty.GetAttrPath(key.AsString())
+	}
+	var at cty.PathError
+	if errors.As(err, &at) {
+		return append(path, at.Path...).NewError(errors.New(at.Error()))
+	}
+	return path.NewError(err)
 }
 
 func convertible(v cty.Value, want cty.Type, depth int) error {

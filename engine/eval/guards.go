@@ -41,6 +41,25 @@ func guardSquare(m *meter, args []cty.Value) error {
 	return m.charge(n * n / 4)
 }
 
+// unifying charges for making a value's elements alike, where cty compares the type of each with each.
+func (m *meter) unifying(v cty.Value) error {
+	v, _ = v.Unmark()
+	if t := v.Type(); !t.IsTupleType() && !t.IsObjectType() {
+		return nil
+	}
+	n := length(v)
+	return m.charge(n * n / 64)
+}
+
+func guardUnify(m *meter, args []cty.Value) error {
+	for _, a := range args {
+		if err := m.unifying(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // guardPair is for functions that look at all of one text for each character of another.
 func guardPair(m *meter, args []cty.Value) error {
 	return m.charge(len(text(args[0])) / 16 * (len(text(args[1]))/16 + 1))
@@ -68,6 +87,9 @@ func guardIndent(m *meter, args []cty.Value) error {
 }
 
 func guardProduct(m *meter, args []cty.Value) error {
+	if err := guardUnify(m, args); err != nil {
+		return err
+	}
 	n := 1
 	for _, a := range args {
 		n *= length(a)

@@ -18,8 +18,10 @@ type howToCount int
 
 const (
 	theResult howToCount = iota // looks at the whole result
-	oneBefore                   // one operation, ahead of the evaluation
+	oneBefore                   // the body of a loop, ahead of its evaluation
 	anOperand                   // what arithmetic will take as a number
+	aBranch                     // what a condition will make alike with its other branch
+	aPart                       // what a template will take as a text
 )
 
 // UnwrapExpression gives static analysis (depends_on, type) the expression as it was written.
@@ -31,7 +33,11 @@ func (c *counted) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	if m == nil {
 		return c.Expression.Value(ctx)
 	}
-	if err := m.charge(1); err != nil {
+	cost := 1
+	if c.how == oneBefore {
+		cost = bodyCost
+	}
+	if err := m.charge(cost); err != nil {
 		panic(err)
 	}
 	v, diags := c.Expression.Value(ctx)
@@ -39,6 +45,17 @@ func (c *counted) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	switch c.how {
 	case theResult:
 		err = m.value(v)
+	case aBranch:
+		err = m.unifying(v)
+	case aPart:
+		err = m.value(v)
+		if !v.IsKnown() && hasElements(v.Type()) { // hcl would find this when it runs
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Invalid template interpolation value",
+				Detail:  "Cannot include " + article(v.Type().FriendlyName()) + " in a text. Name one of its attributes, or use jsonencode().",
+				Subject: c.SrcRange.Ptr(),
+			})
+		}
 	case anOperand:
 		err = m.number(v)
 	case oneBefore:
@@ -91,7 +108,7 @@ func instrument(e hclsyntax.Expression) hclsyntax.Expression {
 	case *hclsyntax.TemplateExpr:
 		for i, p := range e.Parts {
 			if _, literal := p.(*hclsyntax.LiteralValueExpr); !literal {
-				e.Parts[i] = count(instrument(p), theResult)
+				e.Parts[i] = count(instrument(p), aPart)
 			}
 		}
 	case *hclsyntax.ObjectConsExpr:
@@ -131,7 +148,8 @@ func instrumentPlain(e hclsyntax.Expression) {
 			e.Args[i] = instrument(e.Args[i])
 		}
 	case *hclsyntax.ConditionalExpr:
-		e.Condition, e.TrueResult, e.FalseResult = instrument(e.Condition), instrument(e.TrueResult), instrument(e.FalseResult)
+		e.Condition = instrument(e.Condition)
+		e.TrueResult, e.FalseResult = count(instrument(e.TrueResult), aBranch), count(instrument(e.FalseResult), aBranch)
 	case *hclsyntax.TupleConsExpr:
 		for i := range e.Exprs {
 			e.Exprs[i] = instrument(e.Exprs[i])
@@ -146,6 +164,9 @@ func instrumentPlain(e hclsyntax.Expression) {
 		}
 	}
 }
+
+// bodyCost is what the body of a `for` or a splat costs each time beside what is in it: hcl makes a context for it.
+const bodyCost = 10
 
 // meterName is the name, impossible in HCL, under which a context carries its meter.
 const meterName = "\x00meter"

@@ -14,6 +14,7 @@ type libraryFunction struct {
 // library is the cty standard library under Terraform's names, with what Terraform adds to it in a few lines. All are pure.
 func library() map[string]libraryFunction {
 	all := map[string]libraryFunction{
+		"coalesce":    {stdlib.CoalesceFunc, guardUnify},
 		"chunklist":   {stdlib.ChunklistFunc, nil},
 		"distinct":    {stdlib.DistinctFunc, guardSquare},
 		"format":      {stdlib.FormatFunc, guardFormat},
@@ -32,9 +33,9 @@ func library() map[string]libraryFunction {
 		"tostring":    {stdlib.MakeToFunc(cty.String), nil},
 		"tonumber":    {stdlib.MakeToFunc(cty.Number), guardDigits},
 		"tobool":      {stdlib.MakeToFunc(cty.Bool), nil},
-		"tolist":      {stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)), nil},
-		"toset":       {stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)), nil},
-		"tomap":       {stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)), nil},
+		"tolist":      {collectionFunction(cty.List(cty.DynamicPseudoType)), nil},
+		"toset":       {collectionFunction(cty.Set(cty.DynamicPseudoType)), nil},
+		"tomap":       {collectionFunction(cty.Map(cty.DynamicPseudoType)), nil},
 		"timeadd":     {stdlib.TimeAddFunc, nil},
 		"formatdate":  {stdlib.FormatDateFunc, nil},
 		"csvdecode":   {stdlib.CSVDecodeFunc, nil},
@@ -57,7 +58,6 @@ func plainLibrary() map[string]function.Function {
 		"abs":             stdlib.AbsoluteFunc,
 		"ceil":            stdlib.CeilFunc,
 		"chomp":           stdlib.ChompFunc,
-		"coalesce":        stdlib.CoalesceFunc,
 		"coalescelist":    stdlib.CoalesceListFunc,
 		"compact":         stdlib.CompactFunc,
 		"concat":          stdlib.ConcatFunc,

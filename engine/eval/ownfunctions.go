@@ -223,3 +223,21 @@ func replaceFunction() function.Function {
 		},
 	})
 }
+
+// collectionFunction is tolist and its kin, by our own conversion.
+func collectionFunction(want cty.Type) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "value", Type: cty.DynamicPseudoType, AllowNull: true, AllowUnknown: true, AllowDynamicType: true, AllowMarked: true}},
+		Type:   function.StaticReturnType(cty.DynamicPseudoType),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if args[0].Type() == cty.DynamicPseudoType && !args[0].IsKnown() {
+				return cty.DynamicVal.WithSameMarks(args[0]), nil
+			}
+			v, err := convertTo(args[0], want)
+			if err != nil {
+				return cty.NilVal, function.NewArgErrorf(0, "%s", describe(err))
+			}
+			return v, nil
+		},
+	})
+}
