@@ -91,7 +91,7 @@ func TestHistories(t *testing.T) {
 			id, runID := l.startRaw(t, name, tt.src, tt.variables)
 			if tt.cancel {
 				flowtest.Eventually(t, 20*time.Second, "the step runs", func() bool { return len(h.Calls("blocks")) > before })
-				if err := l.client.Cancel(t.Context(), id, runID); err != nil {
+				if err := l.raw.CancelWorkflow(t.Context(), id, runID); err != nil {
 					t.Fatal(err)
 				}
 			}
