@@ -11,6 +11,7 @@ import (
 
 	"github.com/containerpub/cpub/cmd/cpub-dev/internal/stack"
 	"github.com/containerpub/cpub/cmd/cpub-dev/internal/workerfile"
+	"github.com/containerpub/cpub/engine"
 )
 
 // readyPatience is how long the worker may take before the user is told that
@@ -109,7 +110,11 @@ func (w *work) await(ready <-chan struct{}, shown *slog.LevelVar, signals <-chan
 	case <-signals:
 		return &exitError{exitFailed, errors.Join(errors.New("interrupted while the worker was starting"), w.stop())}
 	case err := <-w.fatal:
-		return &exitError{exitFailed, errors.Join(err, w.stop())}
+		code := exitFailed
+		if wrong := new(engine.DiagnosticsError); errors.As(err, &wrong) {
+			code = exitUsage // the user's own worker.hcl
+		}
+		return &exitError{code, errors.Join(err, w.stop())}
 	case <-time.After(readyPatience):
 		fmt.Fprintf(os.Stderr, "cpub-dev: the worker is not ready yet; it goes on trying, see %s\n", w.log.Name())
 	}

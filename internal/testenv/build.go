@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -21,10 +20,12 @@ const tags = "containers_image_openpgp,exclude_graphdriver_btrfs,remote"
 // one binary on purpose: asking the go command again takes a second each time.
 var builds sync.Map // package pattern -> func() (string, error)
 
-// Build builds a command of this module, "./cmd/cpub" for one, into the
-// module's .cache/test (bin/ has the builds that know their version), once in a
-// test process, and returns the binary's path.
-// What is up to date is not built again. It fails the test when it cannot.
+// Build builds a command of this module, "./cmd/cpub" or "./plugins/s3" for
+// one, into the module's .cache/test (bin/ has the builds that know their
+// version), once in a test process, and returns the binary's path. Binaries have
+// the names that users know them by, so that a worker finds its providers
+// beside it. What is up to date is not built again. It fails the test when it
+// cannot.
 func Build(t testing.TB, pkg string) string {
 	t.Helper()
 	once, _ := builds.LoadOrStore(pkg, sync.OnceValues(func() (string, error) { return build(pkg) }))
@@ -61,10 +62,11 @@ func build(pkg string) (string, error) {
 	return target, nil
 }
 
-// binaryName is how the build of that package is called.
+// binaryName is how the build of that package is called. A program that lies
+// deeper in a provider's folder is not a provider, and must not be found as one.
 func binaryName(pkg string) string {
 	name := path.Base(pkg)
-	if strings.HasPrefix(pkg, "./plugins/") {
+	if path.Dir(path.Clean(pkg)) == "plugins" {
 		return "cpub-provider-" + name
 	}
 	return name
