@@ -59,12 +59,24 @@ func openBucket(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
 		opener := &fileblob.URLOpener{Options: fileblob.Options{Metadata: fileblob.MetadataDontWrite, DirFileMode: 0o700}}
 		return opener.OpenBucketURL(ctx, u)
 	case s3blob.Scheme:
-		return (&s3blob.URLOpener{}).OpenBucketURL(ctx, u)
+		return (&s3blob.URLOpener{}).OpenBucketURL(ctx, withoutResponseChecksums(u))
 	case memblob.Scheme:
 		return (&memblob.URLOpener{}).OpenBucketURL(ctx, u)
 	default:
 		return nil, fmt.Errorf("a store is a file://, s3:// or mem:// URL")
 	}
+}
+
+// withoutResponseChecksums leaves the verifying to us, unless the URL says otherwise: every read has a digest, and the SDK warns on
+// stderr about each multipart object that it cannot verify.
+func withoutResponseChecksums(u *url.URL) *url.URL {
+	const param = "response_checksum_validation"
+	out, q := *u, u.Query()
+	if !q.Has(param) {
+		q.Set(param, "when_required")
+		out.RawQuery = q.Encode()
+	}
+	return &out
 }
 
 // Close lets go of the store.

@@ -66,7 +66,7 @@ type Checked struct {
 // Check asks every instance what is wrong with its surroundings, in the order of Options.
 func (h *Host) Check(ctx context.Context) []Checked {
 	out := make([]Checked, len(h.order))
-	h.each(func(n int, i *instance) error {
+	_ = h.each(func(n int, i *instance) error { // each error stands in its place
 		out[n].Instance = i.ID()
 		s, err := i.wait(ctx)
 		if err == nil {

@@ -70,11 +70,15 @@ type probe struct{}
 func (probe) Info() sdk.Info {
 	text := func(name string) schema.Attr { return schema.Attr{Name: name, Type: cty.String} }
 	in := schema.Object{Attrs: []schema.Attr{
-		{Name: "do", Type: cty.String, Required: true}, text("text"), {Name: "n", Type: cty.Number},
+		{Name: "do", Type: cty.String, Required: true},
+		text("text"),
+		{Name: "n", Type: cty.Number},
 		schema.File("file", ""), schema.Directory("dir", ""),
 	}}
 	out := schema.Object{Attrs: []schema.Attr{
-		text("text"), {Name: "list", Type: cty.List(cty.String)}, schema.File("file", ""), schema.Directory("dir", ""),
+		text("text"),
+		{Name: "list", Type: cty.List(cty.String)},
+		schema.File("file", ""), schema.Directory("dir", ""),
 		{Name: "number", Type: cty.Number},
 	}}
 	return sdk.Info{

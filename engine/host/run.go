@@ -26,7 +26,7 @@ func (h *Host) Run(ctx context.Context, call engine.Call, obs engine.Observer) (
 	defer h.runs.Done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(h.closing, func() { cancel(sdk.ErrDetached) })()
+	defer context.AfterFunc(h.closing, func() { cancel(sdk.ErrDetached) })() //nolint:contextcheck // the host's own end
 	leave, err := i.enter(ctx)
 	if err != nil {
 		return nil, err

@@ -112,8 +112,11 @@ func (p *process) Wait(ctx context.Context) error {
 	}
 }
 
-// Kill implements runner.Runner: the process and its group.
-func (p *process) Kill(context.Context) error {
+// Kill implements runner.Runner.
+func (p *process) Kill(context.Context) error { return p.killGroup() }
+
+// killGroup kills the process and its group.
+func (p *process) killGroup() error {
 	pid := int(p.pid.Load())
 	if pid == 0 {
 		return nil

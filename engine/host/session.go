@@ -140,7 +140,7 @@ func (h *Host) attacher(r wire.Reattach, log *slog.Logger) launcher {
 			return nil, fmt.Errorf("attaching to the provider of %s: %w", wire.EnvReattach, err)
 		}
 		s.exited = make(chan struct{})
-		go s.watchAttached(h.closing)
+		go s.watchAttached(h.closing) //nolint:contextcheck // it lives as long as the host
 		return s, nil
 	}
 }
@@ -178,7 +178,7 @@ func (s *session) ended() bool {
 // kill ends the process at once. One that somebody else started goes on.
 func (s *session) kill() {
 	if s.proc != nil {
-		_ = s.proc.Kill(context.Background()) // fails for one that has ended
+		_ = s.proc.killGroup() // fails for one that has ended
 	}
 }
 

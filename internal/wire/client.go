@@ -103,7 +103,7 @@ func callError(ctx context.Context, err error) error {
 		return nil
 	}
 	s := status.Convert(err)
-	switch s.Code() { //nolint:exhaustive // all others are one case
+	switch s.Code() {
 	case codes.Unavailable:
 		return fmt.Errorf("%w: %s", ErrUnreachable, s.Message())
 	case codes.Canceled:

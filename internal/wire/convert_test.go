@@ -61,8 +61,13 @@ func TestSchemaMessagesCarryEveryField(t *testing.T) {
 	tests := []struct {
 		ours, message any
 	}{
-		{schema.Object{}, pb.Object{}}, {schema.Attr{}, pb.Attr{}}, {schema.Block{}, pb.Block{}}, {sdk.Rules{}, pb.Rules{}},
-		{sdk.Registry{}, pb.Registry{}}, {sdk.Progress{}, pb.Progress{}}, {sdk.Finding{}, pb.Finding{}},
+		{schema.Object{}, pb.Object{}},
+		{schema.Attr{}, pb.Attr{}},
+		{schema.Block{}, pb.Block{}},
+		{sdk.Rules{}, pb.Rules{}},
+		{sdk.Registry{}, pb.Registry{}},
+		{sdk.Progress{}, pb.Progress{}},
+		{sdk.Finding{}, pb.Finding{}},
 	}
 	for _, tt := range tests {
 		ours, message := reflect.TypeOf(tt.ours), reflect.TypeOf(tt.message)

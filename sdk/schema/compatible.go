@@ -9,7 +9,9 @@ func (s Step) Compatible(want Step) []Problem {
 }
 
 func compatible(problems []Problem, prefix string, want, have Object, input bool) []Problem {
-	add := func(name, message string) { problems = append(problems, Problem{Path: prefix + name, Message: message}) }
+	add := func(name, message string) {
+		problems = append(problems, Problem{Path: prefix + name, Message: message})
+	}
 	for _, w := range want.Attrs {
 		h := have.Attr(w.Name)
 		switch {

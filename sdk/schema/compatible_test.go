@@ -13,7 +13,9 @@ func TestCompatible(t *testing.T) {
 	number := func(name string) Attr { return Attr{Name: name, Type: cty.Number} }
 	in := func(attrs ...Attr) Step { return Step{Input: Object{Attrs: attrs}} }
 	out := func(attrs ...Attr) Step { return Step{Output: Object{Attrs: attrs}} }
-	block := func(o Object) Step { return Step{Input: Object{Blocks: []Block{{Name: "b", Nesting: NestingList, Object: o}}}} }
+	block := func(o Object) Step {
+		return Step{Input: Object{Blocks: []Block{{Name: "b", Nesting: NestingList, Object: o}}}}
+	}
 	tests := []struct {
 		name       string
 		want, have Step

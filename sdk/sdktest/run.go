@@ -36,6 +36,7 @@ func (h *Harness) Run(c Call) *Result {
 	step := h.info.Step(c.Type)
 	if step == nil {
 		h.t.Fatalf("provider %s has no step type %q", h.info.Name, c.Type)
+		return nil // never: Fatalf does not return
 	}
 	res := &Result{Key: c.Key, t: h.t, harness: h, host: c.Host}
 	if c.Context == nil {

@@ -46,8 +46,8 @@ func run(p sdk.Provider, args []string) error {
 	}
 	if os.Getenv(wire.CookieKey) != wire.CookieValue {
 		info := p.Info()
-		return fmt.Errorf("This is the ContainerPub provider %s %s. cpub-worker starts it; name it in a provider block of worker.hcl.\n"+
-			"To run it under a debugger, start it with -debug.", info.Name, info.Version) //nolint:staticcheck,revive // two sentences for a person
+		return fmt.Errorf("this is the ContainerPub provider %s %s, which cpub-worker starts: name it in a provider block of worker.hcl, "+
+			"or start it with -debug to run it under a debugger", info.Name, info.Version)
 	}
 	return serve(server)
 }
