@@ -25,8 +25,11 @@ It does not wait for that, unless --wait is given.`,
 				return err
 			}
 			defer done()
+			if err := mustBeOpen(cmd.Context(), cl, args[0], runID); err != nil {
+				return err
+			}
 			if err := cl.Cancel(cmd.Context(), args[0], runID); err != nil {
-				return orEnded(cmd.Context(), cl, args[0], runID, err)
+				return err
 			}
 			status := "cancelling"
 			if wait {
@@ -45,13 +48,16 @@ It does not wait for that, unless --wait is given.`,
 	return cmd
 }
 
-// orEnded tells why a run cannot be ended, when that is because it has ended: Temporal says no more than that it does not find it.
-func orEnded(ctx context.Context, cl *client.Client, id, runID string, err error) error {
-	run, missing := cl.Run(ctx, id, runID)
-	if missing != nil || run.EndedAt == nil {
+// mustBeOpen refuses what cannot be done to a run that has ended: Temporal itself is silent there.
+func mustBeOpen(ctx context.Context, cl *client.Client, id, runID string) error {
+	run, err := cl.Run(ctx, id, runID)
+	if err != nil {
 		return err
 	}
-	return usagef("run %s has ended already: %s", id, run.Status)
+	if run.EndedAt != nil {
+		return usagef("run %s has ended already: %s", id, run.Status)
+	}
+	return nil
 }
 
 // reportRun tells in one line what was done to a run.

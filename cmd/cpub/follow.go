@@ -167,12 +167,16 @@ func waits(r *view.Run) bool {
 	if r == nil {
 		return true
 	}
+	waiting := true
 	for _, s := range r.Steps {
-		if s.Status == view.Queued {
+		switch s.Status {
+		case view.Queued:
 			return true
+		case view.Running, view.Retrying:
+			waiting = false
 		}
 	}
-	return len(r.Steps) == 0
+	return waiting
 }
 
 // finish prints how a run ended, and gives the exit code's error.

@@ -21,8 +21,11 @@ later, when the workers sweep. Prefer cpub cancel.`,
 				return err
 			}
 			defer done()
+			if err := mustBeOpen(cmd.Context(), cl, args[0], runID); err != nil {
+				return err
+			}
 			if err := cl.Terminate(cmd.Context(), args[0], runID, reason); err != nil {
-				return orEnded(cmd.Context(), cl, args[0], runID, err)
+				return err
 			}
 			return reportRun(c, args[0], runID, "terminated", asJSON)
 		}),

@@ -25,14 +25,17 @@ func (p *Plain) Update(r *Run, now time.Time) []string {
 	}
 	var lines []string
 	for _, e := range Diff(p.before, r, now) {
-		if e.Event == EventStep {
-			p.said[e.Step] = now
+		if e.Event != EventStep {
+			continue
+		}
+		p.said[e.Step] = now
+		if e.Status != Queued { // the next line comes at once, or a worker is missing
 			lines = append(lines, p.step(r, e))
 		}
 	}
 	for i := range r.Steps {
 		s := &r.Steps[i]
-		if s.Status == Running && now.Sub(p.said[s.Name]) >= patience {
+		if (s.Status == Running || s.Status == Queued) && now.Sub(p.said[s.Name]) >= patience {
 			p.said[s.Name] = now
 			lines = append(lines, p.still(r, s, now))
 		}
@@ -56,9 +59,12 @@ func (p *Plain) step(r *Run, e Event) string {
 	return p.prefix(r, e.Time, e.Step, e.Type) + text
 }
 
-// still is the line of a step that goes on for long.
+// still is the line of a step that goes on, or waits for a worker, for long.
 func (p *Plain) still(r *Run, s *Step, now time.Time) string {
-	text := p.Style.paint(color(Running), Running) + " " + Duration(took(s.Started, s.Ended, now))
+	text := p.Style.paint(color(s.Status), s.Status)
+	if s.Status == Running {
+		text += " " + Duration(took(s.Started, s.Ended, now))
+	}
 	if progress := progress(s); progress != "" {
 		text += ": " + progress
 	}
