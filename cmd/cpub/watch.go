@@ -93,6 +93,9 @@ func foldStep(s *view.Step, e client.Event) {
 		s.Status = view.Queued
 	case client.StepStarted:
 		s.Status, s.Attempt, s.Started, s.Progress = view.Running, e.Attempt, e.Time, sdk.Progress{}
+		if e.Message != "" {
+			s.Failure = &view.Failure{Message: e.Message}
+		}
 	case client.StepProgress:
 		if e.Progress != nil {
 			s.Progress = *e.Progress

@@ -54,6 +54,9 @@ func stepDetail(s *Step) string {
 			text = line(s.LogTail[len(s.LogTail)-1])
 		}
 		if s.Attempt > 1 {
+			if text == "" && s.Failure != nil {
+				text = "after: " + reason(s.Failure)
+			}
 			if text != "" {
 				text = ", " + text
 			}
