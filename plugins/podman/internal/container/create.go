@@ -49,7 +49,7 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 	}); err != nil {
 		return nil, err
 	}
-	return a.start(ctx)
+	return a.start(ctx, state.pid)
 }
 
 // resolveImage gives the id of the image to run, pulling it where needed.
@@ -71,6 +71,11 @@ func (a *run) plan(imageID string, info *define.Info) (p plan, err error) {
 	p = plan{name: owner.Name(a.req.Key), imageID: imageID, init: true}
 	if p.userns, p.idMappings, err = a.userNamespace(info.Host.Security.Rootless); err != nil {
 		return p, err
+	}
+	if a.Client.Local() {
+		if p.rlimits, err = rlimits(); err != nil {
+			return p, err
+		}
 	}
 	if !info.Host.Security.Rootless {
 		p.cgroupParent = parent(a.req.Key, info.Host.CgroupManager)

@@ -45,8 +45,6 @@ func (a *run) readAdopted(ctx context.Context, state *inspected) error {
 
 // follow goes with the container to its end: log, counters, time limit, cancel.
 func (a *run) follow(ctx context.Context, state *inspected) (any, error) {
-	defer a.watch.close()
-	defer func() { a.stdin.close() }()
 	output, err := newOutput(a.req, int64(a.in.OutputLimit))
 	if err != nil {
 		return nil, err

@@ -72,7 +72,11 @@ func (r *Runner) Run(ctx context.Context, req *sdk.Request) (any, error) {
 		return nil, err
 	}
 	a := &run{Runner: r, req: req, in: in, freeIDs: func() {}}
-	defer func() { a.freeIDs() }()
+	defer func() {
+		a.stdin.close()
+		a.watch.close()
+		a.freeIDs()
+	}()
 	out, err := a.do(ctx)
 	if err != nil && !errors.Is(context.Cause(ctx), sdk.ErrDetached) {
 		err = errors.Join(err, a.cleanup(ctx))

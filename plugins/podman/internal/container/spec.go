@@ -30,6 +30,7 @@ type plan struct {
 	cgroupParent string
 	userns       specgen.Namespace
 	idMappings   *types.IDMappingOptions
+	rlimits      []spec.POSIXRlimit
 	init         bool
 }
 
@@ -65,6 +66,7 @@ func specification(req *sdk.Request, in Input, p plan) *specgen.SpecGenerator {
 	s.CgroupParent = p.cgroupParent
 	s.NetNS, s.Networks = network(in.Network)
 	s.ResourceLimits = resources(in)
+	s.Rlimits = p.rlimits
 	return s
 }
 

@@ -18,9 +18,9 @@ import (
 const outage = 2 * time.Minute
 
 // start starts the user's code, with its stdin.
-func (a *run) start(ctx context.Context) (*inspected, error) {
+func (a *run) start(ctx context.Context, pid int) (*inspected, error) {
 	if a.in.Stdin != "" {
-		in, err := a.attachStdin(ctx)
+		in, err := a.openStdin(ctx, pid)
 		if err != nil {
 			return nil, err
 		}

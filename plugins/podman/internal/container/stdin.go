@@ -5,33 +5,69 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"slices"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/owner"
+	"github.com/containerpub/cpub/sdk"
 )
 
-// stdinChunk is how much is sent at once: conmon reads packets of that size.
+// stdinChunk is how much is sent at once through Podman: conmon reads packets of that size.
 const stdinChunk = 8 << 10
 
-// stdin is an attached standard input. Podman's bindings are of no use here: their attach replaces the transport that all
-// calls share, so that of several containers at a time some get another's connection, and lose their input.
+// pipeSize is what a pipe holds. What goes through conmon must not be longer: it drops what does not fit at once.
+const pipeSize = 64 << 10
+
+// stdin is a standard input under way.
 type stdin struct {
-	conn net.Conn
 	a    *run
-	sent chan struct{}
+	conn net.Conn // to Podman's attach
 	stop func() bool
+	pipe *os.File // the container's own end, where it can be reached; else nil, and conn carries the input
+	sent chan struct{}
 }
 
-// attachStdin attaches before the start, so that the container's code finds its input waiting.
-func (a *run) attachStdin(ctx context.Context) (*stdin, error) {
+// openStdin opens the input of the container that is initialised but not started, so that its code finds it waiting.
+//
+// The input is written into the container's pipe itself where this machine lets us: conmon, which Podman would hand it to,
+// drops what the container does not read fast enough. And Podman's bindings are of no use here: their attach replaces the
+// transport that all calls share, so that of several containers at a time some get another's connection.
+func (a *run) openStdin(ctx context.Context, pid int) (*stdin, error) {
+	pipe, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/0", pid), os.O_WRONLY|nonBlock, 0)
+	if err != nil && len(a.in.Stdin) > pipeSize {
+		return nil, sdk.Invalidf("stdin", "stdin has %d bytes; more than %d need a Podman whose processes this worker may reach: %w", len(a.in.Stdin), pipeSize, err)
+	}
+	if err != nil {
+		pipe = nil
+	}
+	conn, err := a.attachStdin(ctx)
+	if err != nil {
+		if pipe != nil {
+			_ = pipe.Close()
+		}
+		return nil, err
+	}
+	s := &stdin{a: a, conn: conn, pipe: pipe, sent: make(chan struct{})}
+	// Closing ends a write that blocks.
+	s.stop = context.AfterFunc(ctx, s.shut)
+	if pipe != nil {
+		halfClose(conn) // conmon closes its end of the pipe; ours is the last
+	}
+	return s, nil
+}
+
+// attachStdin attaches to the container's stdin.
+func (a *run) attachStdin(ctx context.Context) (net.Conn, error) {
 	conn, err := a.Client.Dial(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("attaching to the container's stdin: %w", err)
 	}
-	// Closing ends a write that blocks.
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
 	q := url.Values{"stdin": {"true"}, "stdout": {"false"}, "stderr": {"false"}, "stream": {"true"}, "detachKeys": {""}}
 	u := &url.URL{Scheme: "http", Host: "d", Path: "/v4.0.0/libpod/containers/" + owner.Name(a.req.Key) + "/attach", RawQuery: q.Encode()}
 	req := &http.Request{
@@ -42,39 +78,47 @@ func (a *run) attachStdin(ctx context.Context) (*stdin, error) {
 	if err == nil {
 		var resp *http.Response
 		if resp, err = http.ReadResponse(bufio.NewReader(conn), req); err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
-			err = fmt.Errorf("unexpected answer %s", resp.Status)
-			err = errors.Join(err, resp.Body.Close())
+			err = errors.Join(fmt.Errorf("unexpected answer %s", resp.Status), resp.Body.Close())
 		}
 	}
 	if err != nil {
-		stop()
 		return nil, errors.Join(fmt.Errorf("attaching to the container's stdin: %w", err), conn.Close())
 	}
-	return &stdin{conn: conn, a: a, sent: make(chan struct{}), stop: stop}, nil
+	return conn, nil
 }
 
 // send writes the input and closes it. A container that ends without reading all of it is no failure.
 func (s *stdin) send(text string) {
 	defer close(s.sent)
-	defer func() { _ = s.conn.Close() }()
-	for len(text) > 0 {
-		n := min(len(text), stdinChunk)
-		if _, err := s.conn.Write([]byte(text[:n])); err != nil {
+	if s.pipe != nil {
+		_, err := io.WriteString(s.pipe, text)
+		_ = s.pipe.Close()
+		if err != nil {
 			return
 		}
-		text = text[n:]
-	}
-	if c, ok := s.conn.(interface{ CloseWrite() error }); ok {
-		_ = c.CloseWrite()
+	} else {
+		for part := range slices.Chunk([]byte(text), stdinChunk) {
+			if _, err := s.conn.Write(part); err != nil {
+				return
+			}
+		}
+		halfClose(s.conn)
 	}
 	// Without the checkpoint the next attempt starts anew, which is safe.
 	_ = s.a.save(func(c *checkpoint) { c.StdinSent = true })
-	// The service closes its side when the container has ended; waiting for that keeps the connection open until all is read.
-	buf := make([]byte, 64)
-	for {
-		if _, err := s.conn.Read(buf); err != nil {
-			return
-		}
+}
+
+func halfClose(conn net.Conn) {
+	if c, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite() // a peer that is gone has no use for it
+	}
+}
+
+// shut closes what send writes to.
+func (s *stdin) shut() {
+	_ = s.conn.Close()
+	if s.pipe != nil {
+		_ = s.pipe.Close()
 	}
 }
 
@@ -84,6 +128,6 @@ func (s *stdin) close() {
 		return
 	}
 	s.stop()
-	_ = s.conn.Close()
+	s.shut()
 	<-s.sent
 }
