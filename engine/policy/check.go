@@ -25,7 +25,7 @@ func (p *Policy) Check(stepType string, input json.RawMessage) error {
 		c.contract = std.Input
 		c.extensions()
 	} else if !slices.Contains(p.StepTypes, stepType) {
-		return c.deny("step_types", "the step type %q is outside the standard contracts", stepType)
+		c.deny("step_types", "the step type %q is outside the standard contracts", stepType)
 	}
 	c.buckets()
 	c.images()
@@ -43,14 +43,13 @@ type check struct {
 	err      error
 }
 
-func (c *check) deny(rule, format string, args ...any) error {
+func (c *check) deny(rule, format string, args ...any) {
 	if c.err == nil {
 		c.err = &sdk.Error{
 			Kind: sdk.KindPermanent, Code: sdk.CodeDenied,
 			Err: fmt.Errorf("denied by policy: %s; the rule is policy.%s, %s", fmt.Sprintf(format, args...), rule, c.policy.at(rule)),
 		}
 	}
-	return c.err
 }
 
 // get reads an attribute into v. False if it is null or left out; one of a wrong type is refused, never passed over.

@@ -24,8 +24,11 @@ func (d Duration) Std() time.Duration { return time.Duration(d) }
 // String is the duration in ParseDuration's form.
 func (d Duration) String() string { return time.Duration(d).String() }
 
-// UnmarshalJSON reads a string in ParseDuration's form.
+// UnmarshalJSON reads a string in ParseDuration's form. Null leaves the value as it is.
 func (d *Duration) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	var text string
 	if err := json.Unmarshal(b, &text); err != nil {
 		return fmt.Errorf("%s is not a duration: write a string such as \"5s\"", b)

@@ -50,6 +50,9 @@ func TestJSONForms(t *testing.T) {
 	if v.Size != 1<<20 || v.Bytes != 42 || v.Duration.Std() != 90*time.Second {
 		t.Errorf("got %+v", v)
 	}
+	if err := json.Unmarshal([]byte(`{"Size":null,"Duration":null}`), &v); err != nil || v.Size != 1<<20 || v.Duration.Std() != 90*time.Second {
+		t.Errorf("null: %v, got %+v", err, v)
+	}
 	for _, bad := range []string{`{"Size":-1}`, `{"Size":1.5}`, `{"Size":"x"}`, `{"Duration":5}`, `{"Duration":"-5s"}`, `{"Duration":"5"}`} {
 		if err := json.Unmarshal([]byte(bad), &v); err == nil {
 			t.Errorf("%s was accepted", bad)

@@ -58,8 +58,11 @@ func (s Size) String() string {
 	return fmt.Sprintf("%db", int64(s))
 }
 
-// UnmarshalJSON reads a string in ParseSize's form, or a whole number of bytes.
+// UnmarshalJSON reads a string in ParseSize's form, or a whole number of bytes. Null leaves the value as it is.
 func (s *Size) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	var text string
 	if json.Unmarshal(b, &text) == nil {
 		v, err := ParseSize(text)
