@@ -109,7 +109,7 @@ func (p *Program) Restore(data json.RawMessage) (*Schedule, error) {
 func (p *Program) sensitiveGiven(variables json.RawMessage) (diags hcl.Diagnostics) {
 	var given map[string]json.RawMessage
 	if len(variables) == 0 || json.Unmarshal(variables, &given) != nil {
-		return nil
+		return nil //nolint:nilerr // what is no object was refused before
 	}
 	for _, v := range p.module.Variables {
 		if raw, ok := given[v.Name]; ok && v.Sensitive && string(raw) != "null" {

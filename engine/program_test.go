@@ -158,8 +158,10 @@ func TestProgramFailures(t *testing.T) {
   step "make" "a" { text = "x" }
   step "make" "b" { text = [1, 2][step.a.n] }
 }`,
-			[]string{"a", "b:a"}, map[string]string{"a": `{"n":7}`},
-			CodeInvalid, []string{"main.hcl:3", `step "make" "b" { text = [1, 2][step.a.n] }`},
+			[]string{"a", "b:a"},
+			map[string]string{"a": `{"n":7}`},
+			CodeInvalid,
+			[]string{"main.hcl:3", `step "make" "b" { text = [1, 2][step.a.n] }`},
 		},
 		{
 			"two locations", `pipeline "p" {
@@ -171,20 +173,28 @@ func TestProgramFailures(t *testing.T) {
     other = step.b.image
   }
 }`,
-			[]string{"a", "b", "c:a b"}, map[string]string{"a": strings.ReplaceAll(located, "%s", "s1"), "b": strings.ReplaceAll(located, "%s", "s2")},
-			CodeLocations, []string{"s1", "s2"},
+			[]string{"a", "b", "c:a b"},
+			map[string]string{"a": strings.ReplaceAll(located, "%s", "s1"), "b": strings.ReplaceAll(located, "%s", "s2")},
+			CodeLocations,
+			[]string{"s1", "s2"},
 		},
 		{
 			"outputs of another type", `pipeline "p" { 
   step "make" "a" { text = "x" } 
 }`,
-			[]string{"a"}, map[string]string{"a": `{"n":"many"}`}, CodeBadOutputs, []string{"make", "n"},
+			[]string{"a"},
+			map[string]string{"a": `{"n":"many"}`},
+			CodeBadOutputs,
+			[]string{"make", "n"},
 		},
 		{
 			"outputs too large", `pipeline "p" { 
   step "make" "a" { text = "x" } 
 }`,
-			[]string{"a"}, map[string]string{"a": `{"text":"` + strings.Repeat("x", MaxOutputs) + `"}`}, CodeTooLarge, []string{"artifacts"},
+			[]string{"a"},
+			map[string]string{"a": `{"text":"` + strings.Repeat("x", MaxOutputs) + `"}`},
+			CodeTooLarge,
+			[]string{"artifacts"},
 		},
 		{
 			"a sensitive input", `pipeline "p" { 
@@ -193,7 +203,9 @@ func TestProgramFailures(t *testing.T) {
     token = "hush"
   }
 }`,
-			[]string{"a"}, nil, CodeInvalid, []string{"sealing"},
+			[]string{"a"},
+			nil, CodeInvalid,
+			[]string{"sealing"},
 		},
 	}
 	for _, tt := range tests {

@@ -50,8 +50,10 @@ func (r *run) drive(ctx workflow.Context) engine.Result {
 func (r *run) conclude(result engine.Result) engine.Result {
 	if r.expired && result.Status == engine.StatusCancelled {
 		result.Status = engine.StatusFailed
-		result.Error = &engine.StepError{Code: sdk.CodeTimeout, Kind: sdk.KindPermanent,
-			Message: fmt.Sprintf("the pipeline took longer than its timeout of %s", r.sched.Timeout())}
+		result.Error = &engine.StepError{
+			Code: sdk.CodeTimeout, Kind: sdk.KindPermanent,
+			Message: fmt.Sprintf("the pipeline took longer than its timeout of %s", r.sched.Timeout()),
+		}
 	}
 	r.final = &result
 	return result

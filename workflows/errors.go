@@ -161,8 +161,10 @@ func runError(e *engine.StepError) error {
 
 // timedOut is the error of an attempt whose own time ran out.
 func timedOut(limit time.Duration) error {
-	return &sdk.Error{Kind: sdk.KindPermanent, Code: sdk.CodeTimeout,
-		Err: fmt.Errorf("the attempt took longer than the step's timeout of %s", limit)}
+	return &sdk.Error{
+		Kind: sdk.KindPermanent, Code: sdk.CodeTimeout,
+		Err: fmt.Errorf("the attempt took longer than the step's timeout of %s", limit),
+	}
 }
 
 // isGone tells why a context of an activity ended: true for everything but a cancel that was asked for.

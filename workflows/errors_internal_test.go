@@ -29,8 +29,11 @@ func TestFailure(t *testing.T) {
 		{"invalid", sdk.Invalidf("memory", "no"), Header{MaxAttempts: 5, On: []string{"invalid"}}, 1, true, "invalid", 0},
 		{"a code", oom, Header{MaxAttempts: 5}, 1, true, "oom", 0},
 		{"a code that is named", oom, Header{MaxAttempts: 5, On: []string{"oom"}}, 1, false, "oom", 0},
-		{"denied, though named", &sdk.Error{Kind: sdk.KindPermanent, Code: sdk.CodeDenied, Err: errors.New("no")},
-			Header{On: []string{"denied"}}, 1, true, "denied", 0},
+		{
+			"denied, though named", &sdk.Error{Kind: sdk.KindPermanent, Code: sdk.CodeDenied, Err: errors.New("no")},
+			Header{On: []string{"denied"}},
+			1, true, "denied", 0,
+		},
 		{"retry after, longer", sdk.RetryAfter(30*time.Second, errors.New("busy")), Header{}, 1, false, "error", 30 * time.Second},
 		{"retry after, shorter", sdk.RetryAfter(time.Millisecond, errors.New("busy")), Header{}, 1, false, "error", 0},
 		{"called by others", errors.New("net"), Header{}, 99, false, "error", 0},

@@ -45,7 +45,7 @@ func newFlow(t *testing.T, src string, steps map[string]flowtest.Step) *flow {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.OnActivity(workflows.LoadActivity, mock.Anything, mock.Anything).Return(func(_ context.Context, req workflows.LoadRequest) (*workflows.Loaded, error) {
+	f.OnActivity(workflows.LoadActivity, mock.Anything, mock.Anything).Return(func(context.Context, workflows.LoadRequest) (*workflows.Loaded, error) {
 		return &workflows.Loaded{Digest: digest, Plan: data, Routes: []workflows.Route{{StepType: "work", Instance: flowtest.Instance}}}, nil
 	}).Maybe()
 	return f

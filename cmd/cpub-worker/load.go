@@ -8,23 +8,16 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/hashicorp/hcl/v2"
-
 	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/config"
 	"github.com/containerpub/cpub/workflows/worker"
 )
 
-// diagnosticsWidth is where lines of diagnostics are folded.
-const diagnosticsWidth = 100
-
 // load reads worker.hcl, and tells what is wrong with it.
 func load(f flags, log *slog.Logger, stderr io.Writer) (worker.Settings, bool) {
 	file, diags := config.LoadWorker(f.config)
-	if len(diags) > 0 {
-		writeDiagnostics(stderr, diags, file.Files)
-	}
 	if diags.HasErrors() {
+		fmt.Fprintln(stderr, &engine.DiagnosticsError{Diags: diags, Files: file.Files})
 		return worker.Settings{}, false
 	}
 	state, err := stateDir(f.state)
@@ -39,12 +32,6 @@ func load(f flags, log *slog.Logger, stderr io.Writer) (worker.Settings, bool) {
 		Config: file, StateDir: state, StoreURL: os.Getenv("CPUB_STORE"), Listen: f.listen,
 		Reattach: os.Getenv("CPUB_REATTACH_PROVIDERS"), Log: log,
 	}, true
-}
-
-func writeDiagnostics(w io.Writer, diags hcl.Diagnostics, files map[string]*hcl.File) {
-	if err := hcl.NewDiagnosticTextWriter(w, files, diagnosticsWidth, false).WriteDiagnostics(diags); err != nil {
-		fmt.Fprintf(w, "cpub-worker: %v\n", diags)
-	}
 }
 
 // serve runs the worker. What is wrong in worker.hcl, but shows only to its providers, is told with its places.

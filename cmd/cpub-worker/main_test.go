@@ -29,7 +29,7 @@ func TestRunRefuses(t *testing.T) {
 		"a log level":      {[]string{"-log-level", "loud"}, exitUsage, "debug, info, warn or error"},
 		"a log format":     {[]string{"-log-format", "xml"}, exitUsage, "json or text"},
 		"no worker.hcl":    {[]string{"-config", filepath.Join(dir, "none.hcl")}, exitUsage, "none.hcl"},
-		"a wrong value":    {[]string{"-config", wrong, "-state", dir}, exitUsage, "wrong.hcl line 2"},
+		"a wrong value":    {[]string{"-config", wrong, "-state", dir}, exitUsage, "wrong.hcl:2"},
 		"no store":         {[]string{"-config", empty, "-state", dir}, exitFailed, "CPUB_STORE"},
 		"a listen address": {[]string{"-config", empty, "-state", dir, "-listen", "nowhere"}, exitFailed, "listening"},
 	} {

@@ -25,7 +25,7 @@ type health struct {
 }
 
 // startHealth listens at the address; empty: nowhere.
-func startHealth(address string, l *slog.Logger) (*health, error) {
+func startHealth(ctx context.Context, address string, l *slog.Logger) (*health, error) {
 	h := &health{}
 	if address == "" {
 		return h, nil
@@ -36,7 +36,7 @@ func startHealth(address string, l *slog.Logger) (*health, error) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", h.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
-	listener, err := net.Listen("tcp", address)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listening for health and metrics: %w", err)
 	}
@@ -85,11 +85,11 @@ func (h *health) metrics(given tclient.MetricsHandler) tclient.MetricsHandler {
 // closeTime is how long requests under way may take at the end.
 const closeTime = time.Second
 
-func (h *health) close() {
+func (h *health) close(ctx context.Context) {
 	if h.server == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
 	_ = h.server.Shutdown(ctx) // what is still open after that time is cut off with the process
 }

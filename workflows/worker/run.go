@@ -15,11 +15,11 @@ import (
 // adopts them. It waits, and says so, for a Temporal that cannot be reached yet. An error means that it could not go on.
 func Serve(ctx context.Context, p Parts) error {
 	p.defaults()
-	h, err := startHealth(p.Listen, p.Log)
+	h, err := startHealth(ctx, p.Listen, p.Log)
 	if err != nil {
 		return err
 	}
-	defer h.close()
+	defer h.close(ctx)
 	return p.run(ctx, h)
 }
 
@@ -38,7 +38,7 @@ func (s *Parts) run(ctx context.Context, h *health) error {
 // stopped makes an end by ctx no error.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // told to stop, it stops
 	}
 	return err
 }

@@ -46,11 +46,11 @@ func Run(ctx context.Context, s Settings) error {
 	if s.Listen == "" {
 		s.Listen = s.Config.MetricsListen
 	}
-	h, err := startHealth(s.Listen, s.Log)
+	h, err := startHealth(ctx, s.Listen, s.Log)
 	if err != nil {
 		return err
 	}
-	defer h.close()
+	defer h.close(ctx)
 	temporal, err := s.temporal()
 	if err != nil {
 		return err

@@ -341,7 +341,7 @@ func TestReturnedAndLostAttempts(t *testing.T) {
 func TestSlotsAreSharedAndStrict(t *testing.T) {
 	l := newLab(t)
 	var now, most atomic.Int32
-	busy := func(ctx context.Context, c engine.Call, o engine.Observer) (json.RawMessage, error) {
+	busy := func(context.Context, engine.Call, engine.Observer) (json.RawMessage, error) {
 		most.Store(max(most.Load(), now.Add(1)))
 		defer now.Add(-1)
 		time.Sleep(200 * time.Millisecond)
@@ -470,7 +470,11 @@ func TestHealth(t *testing.T) {
 	for path, want := range map[string]string{
 		"/healthz": "ok", "/readyz": "ok", "/metrics": `temporal_activity_execution_latency_seconds_count{`,
 	} {
-		resp, err := http.Get("http://" + strings.TrimSpace(address) + path)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+strings.TrimSpace(address)+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -88,7 +88,7 @@ type Proxy struct {
 // NewProxy forwards to the target until the test ends.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func (p *Proxy) serve(c net.Conn) {
 	if !p.add(c) {
 		return
 	}
-	d, err := net.Dial("tcp", p.target)
+	d, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.target)
 	if err != nil || !p.add(d) {
 		_ = c.Close()
 		return
