@@ -77,6 +77,10 @@ func newPodman(t testing.TB, version string, cred *syscall.Credential) *Podman {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Containers in a user namespace must get through to their root.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	p := &Podman{
 		Version: version, Binary: PodmanBinary(t, version), dir: dir, cred: cred,
 		URI: "unix://" + filepath.Join(dir, "podman.sock"),

@@ -27,6 +27,9 @@ func Remove(path string) error {
 	return errors.Join(errs...)
 }
 
+// maxTries is how often a busy group is tried, every 10 ms: a container's monitor lives on for a moment.
+const maxTries = 500
+
 func removeTree(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,7 +51,7 @@ func removeTree(dir string) error {
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if tries == 50 {
+		if tries == maxTries {
 			return fmt.Errorf("removing the cgroup %s: %w", dir, err)
 		}
 		time.Sleep(10 * time.Millisecond)

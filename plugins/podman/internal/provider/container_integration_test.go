@@ -100,16 +100,16 @@ func defaultsFromInside(t *testing.T, e *env) {
 }
 
 func readOnlyRoot(t *testing.T, e *env) {
-	out := ok(t, e.run(nil, "write", "/x", "/tmp/x"))
-	if !strings.Contains(out.Stdout, "write /x: open /x: read-only file system") || !strings.Contains(out.Stdout, "write /tmp/x: <nil>") {
+	out := ok(t, e.run(nil, "write", "/etc/x", "/tmp/x"))
+	if !strings.Contains(out.Stdout, "write /etc/x: open /etc/x: read-only file system") || !strings.Contains(out.Stdout, "write /tmp/x: <nil>") {
 		t.Errorf("a read-only root with a writable /tmp: %s", out.Stdout)
 	}
 	out = ok(t, e.run(nil, "mounts"))
 	if !strings.Contains(out.Stdout, "/tmp tmpfs rw,nosuid,nodev") || !strings.Contains(out.Stdout, "size=65536k") {
 		t.Errorf("/tmp: %s", out.Stdout)
 	}
-	out = ok(t, e.run(map[string]any{"read_only": false, "tmpfs": map[string]string{}}, "write", "/x"))
-	if !strings.Contains(out.Stdout, "write /x: <nil>") || out.Receipt.Limits.ReadOnly {
+	out = ok(t, e.run(map[string]any{"read_only": false, "tmpfs": map[string]string{}}, "write", "/etc/x"))
+	if !strings.Contains(out.Stdout, "write /etc/x: <nil>") || out.Receipt.Limits.ReadOnly {
 		t.Errorf("a writable root: %s", out.Stdout)
 	}
 }
