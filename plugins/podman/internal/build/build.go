@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containers/podman/v5/libpod/define"
+
 	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
 	"github.com/containerpub/cpub/plugins/podman/internal/container"
@@ -107,8 +109,8 @@ func (b *Builder) build(ctx context.Context, req *sdk.Request, in Input, src *so
 		return nil, fmt.Errorf("making the log: %w", err)
 	}
 	a := &answer{req: req, file: log}
-	err = b.send(ctx, params(req, in, src, !info.Host.Security.Rootless && info.Host.CgroupManager == "cgroupfs"), src, a)
-	err = errors.Join(err, log.Close(), b.removeGroup(ctx, req.Key))
+	err = b.send(ctx, params(req, in, src, ownGroup(info)), src, a)
+	err = errors.Join(err, log.Close(), b.removeGroup(info, req.Key))
 	if err != nil {
 		return nil, err
 	}
@@ -172,13 +174,19 @@ func pack(w io.Writer, src *source) error {
 	return sdk.WriteTar(w, src.root)
 }
 
-// removeGroup removes the cgroup that the RUNs lay in.
-func (b *Builder) removeGroup(ctx context.Context, key string) error {
-	info, err := b.Client.Info(ctx)
-	if err != nil || !b.Client.Local() || info.Host.Security.Rootless || info.Host.CgroupManager != "cgroupfs" {
-		return nil //nolint:nilerr // the attempt's own error tells of an unreachable service
+// removeGroup removes the cgroup that the RUNs lay in. A RUN that a broken off build left is killed: 4.3.1 lets it run to its
+// end, although nobody listens.
+func (b *Builder) removeGroup(info *define.Info, key string) error {
+	if !b.Client.Local() || !ownGroup(info) {
+		return nil
 	}
-	return cgroup.Remove("/cpub/" + owner.Short(key))
+	path := "/cpub/" + owner.Short(key)
+	return errors.Join(cgroup.Kill(path), cgroup.Remove(path))
+}
+
+// ownGroup tells whether the RUNs lie in a cgroup of ours.
+func ownGroup(info *define.Info) bool {
+	return !info.Host.Security.Rootless && info.Host.CgroupManager == "cgroupfs"
 }
 
 // failure says what a build's error means.

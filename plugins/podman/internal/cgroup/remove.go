@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -58,6 +60,58 @@ func removeTree(dir string) error {
 	}
 }
 
+// Kill kills every process in the group at a path, and in those below it, with SIGKILL.
+func Kill(path string) error {
+	mounts, err := readMounts("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, m := range mounts {
+		dir := m.node(path, "").dir
+		if dir == m.point {
+			return fmt.Errorf("refusing to kill everything at %s", m.point)
+		}
+		for tries := 0; tries < maxTries && !empty(dir); tries++ {
+			if err := killTree(dir); err != nil {
+				errs = append(errs, err)
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func killTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.Name() != "cgroup.procs" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil //nolint:nilerr // the group went, and its processes with it
+		}
+		for _, pid := range strings.Fields(string(b)) {
+			n, err := strconv.Atoi(pid)
+			if err != nil || n <= 1 {
+				continue // 0 is a process of another pid namespace
+			}
+			p, err := os.FindProcess(n)
+			if err == nil {
+				err = p.Kill()
+			}
+			if err != nil && !errors.Is(err, os.ErrProcessDone) {
+				return fmt.Errorf("killing process %d: %w", n, err)
+			}
+		}
+		return nil
+	})
+}
+
 // Sweep removes the groups below a path that no process is in and that are older than the age, apart from those that keep
 // tells.
 func Sweep(path string, age time.Duration, keep func(name string) bool) error {
@@ -87,6 +141,9 @@ func Sweep(path string, age time.Duration, keep func(name string) bool) error {
 // empty tells whether no process is in a group or in those below it.
 func empty(dir string) bool {
 	b, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
 	if err != nil || len(b) > 0 {
 		return false
 	}

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -138,7 +140,10 @@ func (s *Service) await(ctx context.Context, cmd *exec.Cmd) error {
 
 // environment is the service's: this process's own, which the host keeps nearly empty, and what Podman cannot do without.
 func environment() []string {
-	env := os.Environ()
+	// With these, even empty, Podman would be a client and serve nothing.
+	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "CONTAINER_HOST=") || strings.HasPrefix(v, "CONTAINER_CONNECTION=")
+	})
 	add := func(name, value string) {
 		if _, ok := os.LookupEnv(name); !ok && value != "" {
 			env = append(env, name+"="+value)

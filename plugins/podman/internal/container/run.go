@@ -105,7 +105,11 @@ func (a *run) do(ctx context.Context) (any, error) {
 // adopt finds what an earlier attempt left under the key. It gives nil where there is nothing to go on with, having removed
 // what is of no use: what belongs to an attempt that returned, and a container whose code never started.
 func (a *run) adopt(ctx context.Context) (*inspected, error) {
-	state, err := a.inspect(ctx)
+	var state *inspected
+	err := client.Retry(ctx, outage, func() (err error) {
+		state, err = a.inspect(ctx)
+		return err
+	})
 	if client.NotFound(err) {
 		return nil, nil //nolint:nilnil // there is none
 	}

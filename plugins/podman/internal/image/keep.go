@@ -76,31 +76,41 @@ func (s *Store) drop(ctx context.Context, unwanted func(kept) bool) (int, error)
 	return removed, errors.Join(errs...)
 }
 
+// dropFrom removes the unwanted names of one image. The image goes with the last name that it has; while a container or
+// another image needs it, that name stays, and a later sweep finds it.
 func (s *Store) dropFrom(ctx context.Context, i *types.ImageSummary, unwanted func(kept) bool) (removed int, err error) {
-	left := 0
+	var names []string
 	for _, name := range i.RepoTags {
-		k, ok := parseKept(name)
-		if !ok || !unwanted(k) {
-			left++
-			continue
+		if k, ok := parseKept(name); ok && unwanted(k) {
+			names = append(names, name)
 		}
-		repo, tag, _ := strings.Cut(k.name, ":")
+	}
+	for n, name := range names {
+		if n == len(i.RepoTags)-1 {
+			return s.dropLast(ctx, removed, name)
+		}
+		repo, tag, _ := strings.Cut(name, ":")
 		if err := images.Untag(ctx, i.ID, tag, repo, nil); err != nil && !client.NotFound(err) {
-			return removed, fmt.Errorf("removing the name %s: %w", k.name, err)
+			return removed, fmt.Errorf("removing the name %s: %w", name, err)
 		}
 		removed++
 	}
-	if removed == 0 || left > 0 || len(i.RepoDigests) > removed {
+	return removed, nil
+}
+
+// dropLast removes the last name of an image, and the image unless a digest names it too.
+func (s *Store) dropLast(ctx context.Context, removed int, name string) (int, error) {
+	_, errs := images.Remove(ctx, []string{name}, nil)
+	for _, err := range errs {
+		if err == nil || client.NotFound(err) || client.Conflict(err) || strings.Contains(err.Error(), "in use by") {
+			continue
+		}
+		return removed, fmt.Errorf("removing the image %s: %w", name, err)
+	}
+	if len(errs) > 0 {
 		return removed, nil
 	}
-	_, errs := images.Remove(ctx, []string{i.ID}, nil)
-	for _, err := range errs {
-		// An image that a container or another image uses goes with them.
-		if err != nil && !client.NotFound(err) && !client.Conflict(err) {
-			return removed, fmt.Errorf("removing the image %s: %w", i.ID, err)
-		}
-	}
-	return removed, nil
+	return removed + 1, nil
 }
 
 // parseKept reads one of our names.
