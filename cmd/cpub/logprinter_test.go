@@ -11,8 +11,10 @@ import (
 func TestLogPrinter(t *testing.T) {
 	run := &client.Run{Steps: []*client.Step{{Name: "a"}, {Name: "long"}}}
 	pieces := []client.Line{
-		{Step: "a", Stream: "stdout", Text: "one\ntw"}, {Step: "a", Stream: "stderr", Text: "err\r\n"},
-		{Step: "a", Stream: "stdout", Text: "o\n"}, {Step: "long", Stream: "stdout", Text: "\x1b[31mred\x1b[2J\nrest"},
+		{Step: "a", Stream: "stdout", Text: "one\ntw"},
+		{Step: "a", Stream: "stderr", Text: "err\r\n"},
+		{Step: "a", Stream: "stdout", Text: "o\n"},
+		{Step: "long", Stream: "stdout", Text: "\x1b[31mred\x1b[2J\nrest"},
 	}
 	for name, test := range map[string]struct {
 		step string

@@ -62,8 +62,10 @@ func plan(t *testing.T) *engine.Plan {
 	p := &engine.Plan{
 		Format: 1, Language: 1, Pipeline: "deploy", Files: []engine.File{{Path: "main.hcl", Content: []byte(source)}},
 		Steps: []engine.Step{
-			{Name: "archive", Type: "object_fetch"}, {Name: "source", Type: "archive_extract", Deps: []string{"archive"}},
-			{Name: "image", Type: "image_build", Deps: []string{"source"}}, {Name: "invoke", Type: "container_run", Deps: []string{"image"}},
+			{Name: "archive", Type: "object_fetch"},
+			{Name: "source", Type: "archive_extract", Deps: []string{"archive"}},
+			{Name: "image", Type: "image_build", Deps: []string{"source"}},
+			{Name: "invoke", Type: "container_run", Deps: []string{"image"}},
 			{Name: "never", Type: "container_run"},
 		},
 	}

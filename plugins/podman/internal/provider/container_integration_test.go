@@ -55,10 +55,22 @@ func TestContainerRun(t *testing.T) {
 		name string
 		test func(t *testing.T, e *env)
 	}{
-		{"defaults from inside", defaultsFromInside}, {"read-only root", readOnlyRoot}, {"no network", noNetwork},
-		{"memory", memory}, {"cpu", cpu}, {"pids", pids}, {"time limit", timeLimit}, {"exits", exits},
-		{"stdin", stdin}, {"output", output}, {"settings", settingsApply}, {"images", images},
-		{"cancel", cancelStops}, {"adoption", adoption}, {"returned", returned}, {"service killed", serviceKilled},
+		{"defaults from inside", defaultsFromInside},
+		{"read-only root", readOnlyRoot},
+		{"no network", noNetwork},
+		{"memory", memory},
+		{"cpu", cpu},
+		{"pids", pids},
+		{"time limit", timeLimit},
+		{"exits", exits},
+		{"stdin", stdin},
+		{"output", output},
+		{"settings", settingsApply},
+		{"images", images},
+		{"cancel", cancelStops},
+		{"adoption", adoption},
+		{"returned", returned},
+		{"service killed", serviceKilled},
 		{"sweep", sweep},
 	}
 	eachVersion(t, func(t *testing.T, e *env) {

@@ -64,8 +64,13 @@ func TestImages(t *testing.T) {
 		name string
 		test func(t *testing.T, e *env, registry string)
 	}{
-		{"build", build}, {"run limits", buildLimits}, {"build policy", buildPolicy}, {"build failures", buildFailures},
-		{"build cancelled", buildCancelled}, {"push and pull", pushAndPull}, {"push failures", pushFailures},
+		{"build", build},
+		{"run limits", buildLimits},
+		{"build policy", buildPolicy},
+		{"build failures", buildFailures},
+		{"build cancelled", buildCancelled},
+		{"push and pull", pushAndPull},
+		{"push failures", pushFailures},
 	}
 	eachVersion(t, func(t *testing.T, e *env) {
 		e.Harness = e.connect(t, sdk.Registry{Host: registry, Insecure: true})
