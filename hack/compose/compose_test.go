@@ -29,7 +29,7 @@ func TestFlagshipOnCompose(t *testing.T) {
 	c.compose("build", "worker")
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(c.compose("logs", "--no-color", "--tail", "200"))
+			t.Log(c.compose("logs", "--no-color", "--tail", "50"))
 		}
 		c.compose("down", "--volumes", "--timeout", "5")
 	})
@@ -89,14 +89,14 @@ func newStack(t *testing.T) *stack {
 	return c
 }
 
-// adapted is a file beside this one, with this test's ports and state folder in the place of the usual ones.
+// adapted is a file beside this one, with this test's ports in the place of the usual ones.
 func (c *stack) adapted(name string) string {
 	c.t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	replace := []string{"/var/lib/cpub", c.state}
+	var replace []string
 	for usual, free := range c.ports {
 		replace = append(replace, "127.0.0.1:"+usual, "127.0.0.1:"+free, "localhost:"+usual, "localhost:"+free)
 	}

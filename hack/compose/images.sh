@@ -29,7 +29,7 @@ registry_config() {
 	echo "$module/cmd/registry/config-dev.yml"
 }
 
-image docker.io/temporalio/temporal:1.5.1 temporal
+image docker.io/temporalio/temporal:1.5.1 temporal "ENV USER=temporal HOME=/" "USER 1000" # it wants to know its user's name
 image docker.io/versity/versitygw:v1.8.0 versitygw
 image docker.io/library/registry:3 registry \
 	"COPY config.yml /etc/distribution/config.yml" 'CMD ["serve", "/etc/distribution/config.yml"]' \

@@ -7,7 +7,6 @@ temporal {
 store {
   url = "s3://cpub-store?endpoint=http://127.0.0.1:9000&region=us-east-1&use_path_style=true"
 }
-state_dir = "/var/lib/cpub"
 
 provider "s3" "main" {
   path = "/usr/lib/cpub/cpub-provider-s3"
