@@ -40,8 +40,13 @@ func (r *rooms) copyBinary(path, want string) (string, error) {
 		return "", errors.Join(fmt.Errorf("the provider's binary %s has sha256 %s, and not %s as worker.hcl says: "+
 			"install the right one, or put its sum there", path, got, want), os.Remove(dst.Name()))
 	}
-	target := filepath.Join(r.bin.Dir(), got)
-	if err := os.Rename(dst.Name(), target); err != nil {
+	// Under its own name, so that a list of processes says what runs.
+	target := filepath.Join(r.bin.Dir(), got, filepath.Base(path))
+	err = os.MkdirAll(filepath.Dir(target), 0o700)
+	if err == nil {
+		err = os.Rename(dst.Name(), target)
+	}
+	if err != nil {
 		return "", fmt.Errorf("copying the provider's binary: %w", err)
 	}
 	return target, nil

@@ -266,10 +266,10 @@ func TestMaxConcurrentIsKept(t *testing.T) {
 
 func TestLogsAreHeldBackAndWhole(t *testing.T) {
 	h := newHost(t, func(o *Options) {
-		o.times.run = wire.RunOptions{Heartbeat: 20 * time.Millisecond, Silence: 200 * time.Millisecond}
+		o.times.run = wire.RunOptions{Heartbeat: 20 * time.Millisecond, Silence: 2 * time.Second}
 	})
 	obs := newObserver()
-	obs.slow = 2 * time.Millisecond // slower than the silence allows, were it counted while the host is at work
+	obs.slow = 4 * time.Millisecond // slower than the silence allows, were it counted while the host is at work
 	const lines = 1000
 	if _, err := h.Run(t.Context(), callOf(t, map[string]any{"do": "flood", "n": lines}), obs); err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func build(pkg string) (string, error) {
 	defer unlock()
 
 	target := filepath.Join(bin, binaryName(pkg))
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-tags", tags, "-o", target, pkg)
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s", "-tags", tags, "-o", target, pkg)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
