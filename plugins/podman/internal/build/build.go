@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/containers/podman/v5/libpod/define"
@@ -201,8 +200,8 @@ func (b *Builder) failure(ctx context.Context, in Input, err error) error {
 	switch {
 	case errors.As(err, &known), !errors.Is(err, errBuild):
 		return err
-	case strings.Contains(err.Error(), "exit status 137"):
-		return sdk.Failed(sdk.CodeExit, nil, fmt.Errorf("%w (137 is SIGKILL: it may have needed more than its memory of %s)", err, in.Memory))
+	case errors.Is(err, errKilled):
+		return sdk.Failed(sdk.CodeOOM, nil, fmt.Errorf("%w (it needed more than its memory of %s)", err, in.Memory))
 	default:
 		return sdk.Failed(sdk.CodeExit, nil, err)
 	}

@@ -18,9 +18,9 @@ type answer struct {
 	file *os.File
 
 	imageID string
-	steps   int // instructions that make a layer or change the image
-	cached  int // those that came from the cache
-	last    string
+	steps   int  // instructions that make a layer or change the image
+	cached  int  // those that came from the cache
+	killed  bool // whether a RUN was ended by SIGKILL
 }
 
 // errBuild is in the tree of an error that the build itself ended with, as opposed to the connection to Podman.
@@ -39,7 +39,7 @@ func (a *answer) read(body io.Reader) error {
 			return fmt.Errorf("reading Podman's answer: %w", err)
 		}
 		if line.Error != "" {
-			return fmt.Errorf("%w: %s", errBuild, strings.TrimSpace(line.Error))
+			return a.failed(strings.TrimSpace(line.Error))
 		}
 		if err := a.take(line.Stream); err != nil {
 			return err
@@ -49,6 +49,17 @@ func (a *answer) read(body io.Reader) error {
 		return io.ErrUnexpectedEOF
 	}
 	return nil
+}
+
+// errKilled is in the tree of the error of a build in which a RUN was killed.
+var errKilled = errors.New("a RUN was killed")
+
+// failed is the error of a build that Podman says has failed. A shell that a RUN is in makes 137 of a killed command.
+func (a *answer) failed(text string) error {
+	if a.killed || strings.Contains(text, "exit status 137") {
+		return fmt.Errorf("%w: %w: %s", errBuild, errKilled, text)
+	}
+	return fmt.Errorf("%w: %s", errBuild, text)
 }
 
 var (
@@ -78,8 +89,8 @@ func (a *answer) take(text string) error {
 		if strings.HasPrefix(line, "--> Using cache") {
 			a.cached++
 		}
-		if line != "" {
-			a.last = line
+		if line == "container exited on killed" {
+			a.killed = true
 		}
 	}
 	return nil

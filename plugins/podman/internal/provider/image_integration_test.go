@@ -115,14 +115,15 @@ func build(t *testing.T, e *env, _ string) {
 	// An inline Containerfile, which is not in the image.
 	inline := e.Run(buildCall(t, e.Harness, map[string]string{"f": "x"}, map[string]any{"containerfile": "FROM " + probe + "\nCOPY . /all/\n"}))
 	inline.Decode(&out)
-	run = ok(t, e.Run(sdktest.Call{Type: "container_run", Input: map[string]any{
+	last := e.Run(sdktest.Call{Type: "container_run", Input: map[string]any{
 		"image": out.Image, "command": []string{"write", "/all/f", "/all/.cpub.Containerfile/x"},
-	}}))
+	}})
+	run = ok(t, last)
 	if !strings.Contains(run.Stdout, "/all/f: open /all/f: read-only") || !strings.Contains(run.Stdout, "Containerfile/x: no such file") {
 		t.Errorf("the inline build's context was copied as: %s", run.Stdout)
 	}
 	// Release removes what no name keeps, and what has a name of the user's stays.
-	if err := e.Release(r.Key, second.Key, inline.Key); err != nil {
+	if err := e.Release(r.Key, second.Key, inline.Key, last.Key); err != nil {
 		t.Fatal(err)
 	}
 	names := e.podman.Run(t, "images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
@@ -134,7 +135,7 @@ func build(t *testing.T, e *env, _ string) {
 func buildLimits(t *testing.T, e *env, _ string) {
 	r := e.Run(buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nRUN [\"/probe\", \"alloc\", \"300\"]\n"},
 		map[string]any{"memory": "64m"}))
-	failed(t, r, sdk.CodeExit)
+	failed(t, r, sdk.CodeOOM)
 	if !strings.Contains(r.Err.Error(), "64MiB") {
 		t.Errorf("a RUN over its memory: %v\n%s", r.Err, r.Text("step"))
 	}

@@ -1,0 +1,146 @@
+package container
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/containers/podman/v5/libpod/define"
+
+	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/contract"
+)
+
+func decode(t *testing.T, input string) (Input, error) {
+	t.Helper()
+	return Decode(&sdk.Request{Input: json.RawMessage(input)})
+}
+
+func TestDecodeDefaults(t *testing.T) {
+	in, err := decode(t, `{"image":"a.io/b","memory":null,"tmpfs":null,"cpus":null}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in.Memory != 128<<20 || *in.MemorySwap != in.Memory || in.CPUs != 0.5 || in.Pids != 256 || in.Network != "none" ||
+		in.TimeLimit.String() != "5s" || !in.ReadOnly || in.Tmpfs["/tmp"] != "64m" || !slices.Equal(in.SuccessExitCodes, []int32{0}) {
+		t.Errorf("defaults: %+v", in)
+	}
+	if len(in.added()) != 0 {
+		t.Errorf("capabilities: %v", in.added())
+	}
+	in, err = decode(t, `{"image":"a.io/b","cap_add":["net_raw","CAP_CHOWN"],"cap_drop":["chown"],"read_only":false}`)
+	if err != nil || in.ReadOnly || !slices.Equal(in.added(), []string{"CAP_NET_RAW"}) {
+		t.Errorf("%+v %v", in.added(), err)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for attr, input := range map[string]string{
+		"memory": `{"memory":"0"}`, "memory_swap": `{"memory":"2m","memory_swap":"1m"}`, "cpus": `{"cpus":0}`, "pids": `{"pids":0}`,
+		"time_limit": `{"time_limit":"0s"}`, "network": `{"network":""}`, "tmpfs": `{"tmpfs":{"tmp":"1m"}}`, "cap_add": `{"cap_add":["ALL"]}`,
+	} {
+		_, err := decode(t, input)
+		var se *sdk.Error
+		if !errors.As(err, &se) || se.Kind != sdk.KindInvalid || se.Attr != attr {
+			t.Errorf("%s: %v, want a mistake in %s", input, err, attr)
+		}
+	}
+}
+
+func TestMissing(t *testing.T) {
+	in, err := decode(t, `{}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := &define.Info{Host: &define.HostInfo{SwapTotal: 1}}
+	good := contract.Limits{Memory: 128 << 20, MemorySwap: 128 << 20, CPUs: 0.5, Pids: 256}
+	if bad := missing(in, good, info); len(bad) != 0 {
+		t.Errorf("missing: %v", bad)
+	}
+	if bad := missing(in, contract.Limits{Memory: -1, MemorySwap: -1, CPUs: -1, Pids: 512}, info); len(bad) != 4 {
+		t.Errorf("missing: %v", bad)
+	}
+	good.MemorySwap = -1
+	if bad := missing(in, good, &define.Info{Host: &define.HostInfo{}}); len(bad) != 0 {
+		t.Errorf("no swap to limit: %v", bad)
+	}
+}
+
+func TestViolations(t *testing.T) {
+	in, err := decode(t, `{"userns":"auto","cap_add":["net_raw"]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	safe := process{noNewPrivs: true, readOnly: true, userns: "private", interfaces: []string{"lo"}, capabilities: []string{"CAP_NET_RAW"}}
+	if bad := safe.violations(in); len(bad) != 0 {
+		t.Errorf("violations: %v", bad)
+	}
+	open := process{userns: "host", interfaces: []string{"lo", "eth0"}, sameNet: true, capabilities: []string{"CAP_SYS_ADMIN"}}
+	if bad := open.violations(in); len(bad) != 6 {
+		t.Errorf("violations: %q", bad)
+	}
+}
+
+func TestCapabilities(t *testing.T) {
+	if got := capabilities("0000000000002001"); !slices.Equal(got, []string{"CAP_CHOWN", "CAP_NET_RAW"}) {
+		t.Errorf("got %v", got)
+	}
+	if got := capabilities("0000000000000000"); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+	if got := capabilities("8000000000000000"); !slices.Equal(got, []string{"CAP_63"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestSlots(t *testing.T) {
+	var s slots
+	ids := subIDs{slots: 2}
+	a, freeA := s.take(ids)
+	b, _ := s.take(ids)
+	freeA()
+	freeA()
+	c, _ := s.take(ids)
+	if a != 0 || b != 1 || c != 0 {
+		t.Errorf("slots %d, %d, %d", a, b, c)
+	}
+}
+
+func TestReadFrame(t *testing.T) {
+	log := "\x01\x00\x00\x00\x00\x00\x00\x03abc\x02\x00\x00\x00\x00\x00\x00\x01e"
+	r := strings.NewReader(log)
+	for _, want := range []struct{ stream, text string }{{"stdout", "abc"}, {"stderr", "e"}} {
+		stream, frame, err := readFrame(r)
+		if err != nil || stream != want.stream || string(frame) != want.text {
+			t.Errorf("%s %q %v", stream, frame, err)
+		}
+	}
+	if _, _, err := readFrame(r); !errors.Is(err, io.EOF) {
+		t.Errorf("at the end: %v", err)
+	}
+	if _, _, err := readFrame(strings.NewReader(log[:9])); err == nil {
+		t.Error("a frame that broke off was taken")
+	}
+	if _, _, err := readFrame(bytes.NewReader([]byte{1, 0, 0, 0, 255, 255, 255, 255})); err == nil {
+		t.Error("a frame of 4 GiB was taken")
+	}
+}
+
+func TestCapped(t *testing.T) {
+	c := capped{limit: 5}
+	c.write([]byte("abc"))
+	c.write([]byte("dé"))
+	// "abcdé" has six bytes: the half of é goes.
+	if c.text() != "abcd" || !c.truncated {
+		t.Errorf("%q, truncated %v", c.text(), c.truncated)
+	}
+	for s, want := range map[string]string{"": "", "abc": "abc", "é": "é", "a\xc3": "a", "\xff": "\xff"} {
+		if got := trimPartialRune(s); got != want {
+			t.Errorf("trimPartialRune(%q) = %q, want %q", s, got, want)
+		}
+	}
+}
