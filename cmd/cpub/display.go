@@ -83,7 +83,7 @@ func (d *liveDisplay) all() []string {
 	if d.question == "" {
 		return d.block
 	}
-	return append(append([]string(nil), d.block...), d.question)
+	return append(append([]string(nil), d.block...), d.c.style(d.c.err).Cut(d.question))
 }
 
 // jsonDisplay prints events to stdout, one JSON object a line.

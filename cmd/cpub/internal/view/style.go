@@ -51,6 +51,9 @@ func (s Style) cut(text string, n int) string {
 	return runewidth.Truncate(text, n, ellipsis)
 }
 
+// Cut shortens plain text to what fits on a line.
+func (s Style) Cut(text string) string { return s.cut(text, s.Width-1) }
+
 // color is the colour of a status.
 func color(status string) string {
 	switch status {

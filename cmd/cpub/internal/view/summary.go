@@ -75,7 +75,7 @@ func (s Style) receipt(r *contract.Receipt) []string {
 			used(r.CPUThrottled, func(f float64) string { return fmt.Sprintf("%.2fs throttled", f) })},
 		{"processes", fmt.Sprintf("%d", l.Pids) + used(r.PidsPeak, func(n int64) string { return fmt.Sprintf("peak %d", n) })},
 		{"network", line(l.Network)},
-		{"time", Duration(milliseconds(l.TimeLimitMS)) + fmt.Sprintf(", ran %s", Duration(milliseconds(r.RunMS)))},
+		{"time", Duration(milliseconds(l.TimeLimitMS)) + fmt.Sprintf(", ran %d ms", r.RunMS)},
 		{"root", safety(l)},
 		{"ended by", fmt.Sprintf("%s on %s", line(r.EndedBy), line(r.Host))},
 		{"times", times(r)},
