@@ -12,7 +12,7 @@ func main() {
 
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, args []string, c *console) int {
-	root := newRoot(c)
+	root := newRoot(c) //nolint:contextcheck // its commands get the context from ExecuteContext
 	root.SetArgs(normalise(root, args))
 	return c.report(root.ExecuteContext(ctx))
 }

@@ -74,6 +74,7 @@ func fold(before *view.Run, e client.Event) *view.Run {
 		return &run
 	case client.RunEnded: // the whole run comes after it
 		return &run
+	default: // a step's, or the connection's
 	}
 	if e.Step == "" {
 		return &run
@@ -110,6 +111,7 @@ func foldStep(s *view.Step, e client.Event) {
 	case client.StepEnded:
 		s.Status, s.Ended, s.Outputs, s.Failure = string(e.Status), e.Time, e.Outputs, failure(e.Error)
 		s.Attempt = max(s.Attempt, e.Attempt)
+	default: // not a step's
 	}
 }
 

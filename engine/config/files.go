@@ -77,7 +77,7 @@ func readSource(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading pipelines: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, eval.MaxFileSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)

@@ -29,7 +29,8 @@ var builds sync.Map // package pattern -> func() (string, error)
 func Build(t testing.TB, pkg string) string {
 	t.Helper()
 	once, _ := builds.LoadOrStore(pkg, sync.OnceValues(func() (string, error) { return build(pkg) }))
-	path, err := once.(func() (string, error))()
+	built, _ := once.(func() (string, error)) // nothing else is stored
+	path, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}

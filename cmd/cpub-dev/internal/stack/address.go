@@ -77,7 +77,7 @@ func settle(ctx context.Context, given string, taken map[int]bool) (address, err
 		return a, err
 	}
 	if a.port == 0 {
-		a.port, err = freePort(a.host, taken)
+		a.port, err = freePort(ctx, a.host, taken)
 		return a, err
 	}
 	if taken[a.port] {
@@ -141,7 +141,7 @@ func tryListen(ctx context.Context, a address) error {
 
 // freePort finds a free port below the range from which systems give ports to
 // outgoing connections, so that none of those takes it before the server does.
-func freePort(host string, taken map[int]bool) (int, error) {
+func freePort(ctx context.Context, host string, taken map[int]bool) (int, error) {
 	const low, high, tries = 20000, 32000, 200
 	var last error
 	for range tries {
@@ -149,7 +149,7 @@ func freePort(host string, taken map[int]bool) (int, error) {
 		if taken[port] {
 			continue
 		}
-		if last = tryListen(context.Background(), address{host, port}); last == nil {
+		if last = tryListen(ctx, address{host, port}); last == nil {
 			taken[port] = true
 			return port, nil
 		}

@@ -82,7 +82,7 @@ func TestReserveGivesEachServiceItsOwnPort(t *testing.T) {
 }
 
 func TestReserveRefusesOneAddressForTwoServices(t *testing.T) {
-	port, err := freePort("127.0.0.1", map[int]bool{})
+	port, err := freePort(t.Context(), "127.0.0.1", map[int]bool{})
 	if err != nil {
 		t.Fatal(err)
 	}

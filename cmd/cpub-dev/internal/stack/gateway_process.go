@@ -38,7 +38,7 @@ type gateway struct {
 // startGateway starts the gateway's process, and returns when it answers and
 // has the buckets. What is returned stops it, also beside an error.
 func startGateway(ctx context.Context, opts gatewayOptions) (func(context.Context) error, error) {
-	g, err := runGateway(opts)
+	g, err := runGateway(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func startGateway(ctx context.Context, opts gatewayOptions) (func(context.Contex
 
 // runGateway starts the process. What it prints goes to a log file, and a
 // Ctrl-C on the terminal does not reach it: it ends when the stack ends it.
-func runGateway(opts gatewayOptions) (*gateway, error) {
+func runGateway(ctx context.Context, opts gatewayOptions) (*gateway, error) {
 	log, err := opts.folder.openLog("s3.log")
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func runGateway(opts gatewayOptions) (*gateway, error) {
 		SecretKey: opts.folder.identity.SecretKey,
 	})
 	if err != nil {
-		_ = g.stop(context.Background())
+		_ = g.stop(context.WithoutCancel(ctx))
 		return nil, fmt.Errorf("configuring the gateway's process: %w", err)
 	}
 	return g, nil

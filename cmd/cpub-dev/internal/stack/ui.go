@@ -30,7 +30,7 @@ func startUI(ctx context.Context, opts temporalOptions) (func(context.Context) e
 		defer close(stopped)
 		if err := ui.Start(); err != nil {
 			ended <- err
-			opts.failed(fmt.Errorf("Temporal's UI ended: %w", err))
+			opts.failed(fmt.Errorf("the UI of Temporal ended: %w", err))
 		}
 	}()
 	stop := func(ctx context.Context) error {

@@ -95,8 +95,8 @@ func (c *Client) Context(ctx context.Context) (call context.Context, cancel cont
 
 // callContext is a call's context that also carries the values which the bindings put into the connection's.
 type callContext struct {
-	context.Context
-	conn context.Context
+	context.Context                 //nolint:containedctx // a context is what it is
+	conn            context.Context //nolint:containedctx // where the other values are
 }
 
 func (c callContext) Value(key any) any {
@@ -109,7 +109,7 @@ func (c callContext) Value(key any) any {
 // Do sends one request to an endpoint of libpod's API, for the endpoints that the bindings serve badly. The caller closes
 // the body. The status is checked: an answer that is no success is an error.
 func (c *Client) Do(ctx context.Context, r Call) (*http.Response, error) {
-	conn, err := bindings.GetClient(c.conn)
+	conn, err := bindings.GetClient(c.conn) //nolint:contextcheck // this context is the connection; the call heeds ctx
 	if err != nil {
 		return nil, fmt.Errorf("using the connection to Podman: %w", err)
 	}
@@ -126,7 +126,7 @@ func (c *Client) Do(ctx context.Context, r Call) (*http.Response, error) {
 
 // Dial opens a raw connection to the service.
 func (c *Client) Dial(ctx context.Context) (net.Conn, error) {
-	conn, err := bindings.GetClient(c.conn)
+	conn, err := bindings.GetClient(c.conn) //nolint:contextcheck // this context is the connection; the call heeds ctx
 	if err != nil {
 		return nil, fmt.Errorf("using the connection to Podman: %w", err)
 	}

@@ -100,7 +100,7 @@ func sockets() []string {
 
 // answers tells whether somebody listens on the socket.
 func answers(path string) bool {
-	c, err := net.DialTimeout("unix", path, time.Second)
+	c, err := net.DialTimeout("unix", path, time.Second) //nolint:noctx // it takes a second at most
 	if err != nil {
 		return false
 	}

@@ -29,7 +29,7 @@ func startPinned(cmd *exec.Cmd) error {
 		// WNOWAIT leaves the child for cmd.Wait.
 		for {
 			err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-			if err != unix.EINTR { //nolint:errorlint // a bare errno
+			if err != unix.EINTR {
 				return
 			}
 		}

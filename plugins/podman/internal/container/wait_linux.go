@@ -24,7 +24,7 @@ func exitOf(pid int) (ended <-chan struct{}, stop func()) {
 		for {
 			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 			n, err := unix.Poll(fds, int((100 * time.Millisecond).Milliseconds()))
-			if err != nil && err != unix.EINTR { //nolint:errorlint // a bare errno
+			if err != nil && err != unix.EINTR {
 				return
 			}
 			if n > 0 {

@@ -198,7 +198,7 @@ type progress struct {
 	sign string
 }
 
-func (p progress) Log(stream string, b []byte) {
+func (p progress) Log(_ string, b []byte) {
 	if bytes.Contains(b, []byte(p.sign)) {
 		p.started.Log("stdout", b)
 	}
