@@ -5,6 +5,7 @@ package compose
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
@@ -24,7 +25,13 @@ const (
 // TestFlagshipOnCompose brings the compose file's services up from images of the same names, built here, and runs the function
 // pipeline on them with the worker in its container.
 func TestFlagshipOnCompose(t *testing.T) {
-	c := newStack(t)
+	for _, version := range testenv.PodmanVersions {
+		t.Run(version, func(t *testing.T) { flagship(t, version) })
+	}
+}
+
+func flagship(t *testing.T, version string) {
+	c := newStack(t, version)
 	c.run("hack/compose/images.sh")
 	c.compose("build", "worker")
 	t.Cleanup(func() {
@@ -32,6 +39,7 @@ func TestFlagshipOnCompose(t *testing.T) {
 			t.Log(c.compose("logs", "--no-color", "--tail", "50"))
 		}
 		c.compose("down", "--volumes", "--timeout", "5")
+		c.checkGone()
 	})
 	c.compose("up", "--detach", "--no-build")
 	c.awaitTemporal()
@@ -42,8 +50,49 @@ func TestFlagshipOnCompose(t *testing.T) {
 		"-var", "function_id=hello", "-var", "function_version=1",
 		"-var", "docker_registry="+registry, "-var", "docker_base_image="+registry+"/base:1",
 		"-var", `input={ name = "Ada" }`)
-	if !strings.Contains(out, "Hello, Ada!") {
+	checkOutputs(t, out)
+}
+
+// checkOutputs wants the function's answer, and a receipt whose limits were read back from the worker's container, with a user
+// namespace of the function's own: a worker that cannot see the host's ids would run it without.
+func checkOutputs(t *testing.T, out string) {
+	t.Helper()
+	var outputs struct {
+		Result  string
+		Receipt struct {
+			EndedBy    string `json:"ended_by"`
+			MemoryPeak int64  `json:"memory_peak"`
+			Limits     struct {
+				Memory int64
+				CPUs   float64
+				Userns string
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &outputs); err != nil {
+		t.Fatalf("reading the outputs: %v\n%s", err, out)
+	}
+	r := outputs.Receipt
+	if !strings.Contains(outputs.Result, "Hello, Ada!") || r.EndedBy != "exit" {
 		t.Errorf("the function's result is missing:\n%s", out)
+	}
+	if r.Limits.Memory != 128<<20 || r.Limits.CPUs != 0.5 || r.Limits.Userns != "private" || r.MemoryPeak == 0 {
+		t.Errorf("want 128 MiB, half a CPU and a private user namespace, as enforced, and the memory that was used:\n%s", out)
+	}
+}
+
+// checkGone wants nothing of the stack left on its Podman, nor of the worker's containers. The volume that tells this Podman from
+// others stays as long as its store does.
+func (c *stack) checkGone() {
+	c.t.Helper()
+	for _, left := range []string{
+		c.podman.Run(c.t, "ps", "--all", "--quiet"),
+		c.podman.Run(c.t, "volume", "ls", "--quiet", "--filter", "name=cpub_"),
+		c.podman.Run(c.t, "network", "ls", "--quiet", "--filter", "name=cpub"),
+	} {
+		if left != "" {
+			c.t.Errorf("left behind: %s", left)
+		}
 	}
 }
 
@@ -56,9 +105,9 @@ type stack struct {
 	env    []string
 }
 
-func newStack(t *testing.T) *stack {
+func newStack(t *testing.T, version string) *stack {
 	t.Helper()
-	p := testenv.StartPodman(t, "4.3.1")
+	p := testenv.StartPodman(t, version)
 	c := &stack{t: t, podman: p, state: t.TempDir(), ports: map[string]string{}}
 	c.env = append(os.Environ(), p.Environ...)
 	for name, port := range map[string]string{
