@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -102,14 +102,14 @@ func (l *logsCommand) goOn(ctx context.Context, cl *client.Client, run *client.R
 			cancel(err)
 		}
 	})
-	switch cause := context.Cause(ctx); {
-	case cause == nil:
-		return err
-	case cause == errStopped: //nolint:errorlint // it is this very value
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, errStopped):
 		return nil
-	default:
+	case cause != nil:
 		return cause
 	}
+	return err
 }
 
 // parseSince reads --since: a duration before now, or a time; empty is no limit.
@@ -128,4 +128,4 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 }
 
 // errStopped is the cause of a context that the user ended.
-var errStopped = fmt.Errorf("stopped by the user")
+var errStopped = errors.New("stopped by the user")
