@@ -14,6 +14,9 @@ import (
 	"github.com/containerpub/cpub/sdk"
 )
 
+// starting is how old a cgroup without processes must be: younger, its container may be about to start.
+const starting = time.Minute
+
 // Sweep removes the containers of runs that are not alive, and cgroups of ours that no container needs, unless they are
 // younger than the grace.
 func (r *Runner) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
@@ -38,7 +41,7 @@ func (r *Runner) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
 		removed++
 	}
 	if r.Client.Local() {
-		errs = append(errs, cgroup.Sweep("/cpub", sweep.Grace.Std(), func(name string) bool { return needed[name] }))
+		errs = append(errs, cgroup.Sweep("/cpub", max(sweep.Grace.Std(), starting), func(name string) bool { return needed[name] }))
 	}
 	return removed, errors.Join(errs...)
 }

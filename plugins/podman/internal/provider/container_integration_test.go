@@ -108,7 +108,7 @@ func defaultsFromInside(t *testing.T, e *env) {
 	if err := e.Release(r.Key); err != nil {
 		t.Fatal(err)
 	}
-	e.assertNothingLeft(t)
+	e.assertNothingLeft(t, r.Key)
 }
 
 func readOnlyRoot(t *testing.T, e *env) {
@@ -365,8 +365,9 @@ func serviceKilled(t *testing.T, e *env) {
 func sweep(t *testing.T, e *env) {
 	live, dead := e.call(nil, "exit", "0"), e.call(nil, "exit", "0")
 	live.Run, dead.Run = "live/1", "dead/1"
-	ok(t, e.Run(live))
-	ok(t, e.Run(dead))
+	l, d := e.Run(live), e.Run(dead)
+	ok(t, l)
+	ok(t, d)
 	if n, err := e.Sweep(sdk.Sweep{LiveRuns: []string{"live/1"}, Grace: sdkHour}); err != nil || n != 0 {
 		t.Errorf("swept %d (%v) within the grace", n, err)
 	}
@@ -379,5 +380,5 @@ func sweep(t *testing.T, e *env) {
 	if _, err := e.Sweep(sdk.Sweep{}); err != nil {
 		t.Error(err)
 	}
-	e.assertNothingLeft(t)
+	e.assertNothingLeft(t, l.Key, d.Key)
 }
