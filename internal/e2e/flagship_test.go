@@ -1,0 +1,93 @@
+//go:build integration
+
+package e2e
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/containerpub/cpub/internal/testenv"
+)
+
+// TestFlagship is the way of a function on both Podmans: from its archive in S3 to its JSON result, and the receipt of its limits.
+func TestFlagship(t *testing.T) {
+	for _, version := range testenv.PodmanVersions {
+		t.Run(version, func(t *testing.T) {
+			s := newStack(t, version)
+			r := s.cpub(s.flagship("--id", "one")...)
+			if r.code != 0 {
+				t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+			}
+			if !strings.Contains(r.stdout, "Hello, Ada!") || !strings.Contains(r.stdout, "read-only") {
+				t.Errorf("stdout lacks the function's result:\n%s", r.stdout)
+			}
+			for _, step := range []string{"archive", "source", "image", "publish", "invoke"} {
+				if !strings.Contains(r.stderr, step) {
+					t.Errorf("the live view lacks step %s:\n%s", step, r.stderr)
+				}
+			}
+			if !strings.Contains(r.stderr, "128MiB") {
+				t.Errorf("the receipt with the enforced limits is not shown:\n%s", r.stderr)
+			}
+			s.assertPushed()
+			s.assertClean()
+			s.assertAttaches()
+		})
+	}
+}
+
+// assertPushed looks the image up in the registry itself.
+func (s *stack) assertPushed() {
+	s.t.Helper()
+	ref, err := name.ParseReference(s.env.Registry + "/dart-function-hello-v1:latest")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := remote.Image(ref, remote.WithContext(s.t.Context())); err != nil {
+		s.t.Errorf("the image is not in the registry: %v", err)
+	}
+}
+
+// assertAttaches runs again with one id: the same inputs attach to the run that was, other inputs are refused.
+func (s *stack) assertAttaches() {
+	s.t.Helper()
+	if r := s.cpub(s.flagship("--id", "one")...); r.code != 0 || !strings.Contains(r.stdout, "Hello, Ada!") {
+		s.t.Errorf("the same id and inputs: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	if r := s.cpub(s.flagship("--id", "one", "-var", `input={ name = "Bob" }`)...); r.code != 2 {
+		s.t.Errorf("the same id and other inputs: exit code %d, want 2\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// TestTemporalCLI starts, shows and cancels runs with nothing but Temporal's own command line.
+func TestTemporalCLI(t *testing.T) {
+	s := newStack(t, "4.3.1")
+	if r := s.cpub("publish", root("examples/hcl/function")); r.code != 0 {
+		t.Fatalf("publish: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	input, err := json.Marshal(map[string]any{
+		"function_id": "hello", "function_version": "1", "docker_registry": s.env.Registry,
+		"docker_base_image": s.env.Registry + "/base:1", "input": map[string]string{"name": "Ada"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	temporal := testenv.Tool(t, "temporal")
+	s.run(temporal, "workflow", "start", "--type", "deploy_function", "--task-queue", "cpub", "--workflow-id", "by-cli", "--input", string(input))
+	if out := s.run(temporal, "workflow", "result", "--workflow-id", "by-cli"); !strings.Contains(out, "Hello, Ada!") {
+		t.Errorf("the result lacks the outputs:\n%s", out)
+	}
+	history := s.run(temporal, "workflow", "show", "--workflow-id", "by-cli", "--output", "json")
+	for _, want := range []string{
+		`"object_fetch"`, `"archive_extract"`, `"image_build"`, `"image_push"`, `"container_run"`, // activity types
+		`"activityId": "invoke"`, `"activityId": "publish"`,
+	} {
+		if !strings.Contains(history, want) {
+			t.Errorf("the history lacks %s:\n%s", want, tail(history, 4000))
+		}
+	}
+}
