@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -244,9 +245,32 @@ func (p *Podman) remove(t testing.TB) {
 		_ = p.cmd.Process.Kill() // it may have ended before
 		<-p.done
 	}
+	killBelow(p.dir)
 	errs = append(errs, unmountBelow(p.dir), os.RemoveAll(p.dir))
 	if err := errors.Join(errs...); err != nil {
 		t.Errorf("removing Podman's store: %v", err)
+	}
+}
+
+// killBelow kills what still works on the store in a folder, such as the monitor of a container that was being made when its test
+// failed, together with that container.
+func killBelow(dir string) {
+	procs, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return // the pattern is fine
+	}
+	for _, proc := range procs {
+		cmdline, err := os.ReadFile(proc)
+		if err != nil || !strings.Contains(string(cmdline), dir+"/") {
+			continue
+		}
+		pid := filepath.Base(filepath.Dir(proc))
+		children, _ := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+		for _, p := range append(strings.Fields(string(children)), pid) {
+			if n, err := strconv.Atoi(p); err == nil && n != os.Getpid() {
+				_ = syscall.Kill(n, syscall.SIGKILL) // it may just have ended
+			}
+		}
 	}
 }
 
