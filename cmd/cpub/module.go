@@ -35,7 +35,7 @@ func checkModule(ctx context.Context, c *console, path string) (*module, error) 
 	for _, s := range all.Steps {
 		schemas[s.Name] = config.Offer{Step: s.Step, Providers: s.Providers}
 	}
-	m, diags := config.Load(ctx, path, schemas, config.Options{Version: strings.TrimPrefix(readVersion().Version, "v")})
+	m, diags := config.Load(ctx, path, schemas, config.Options{Version: readVersion().release()})
 	return &module{Module: m, catalog: all, diags: inFolder(diags, m.Files, m.Dir)}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -54,4 +55,13 @@ func readVersion() buildVersion {
 		}
 	}
 	return v
+}
+
+// release is the version for `required_version`: such as "0.1.0", or empty for a build that is no release. Go calls a commit with no
+// release before it v0.0.0-TIME-COMMIT, which would satisfy no constraint.
+func (v buildVersion) release() string {
+	if strings.HasPrefix(v.Version, "v0.0.0-") {
+		return ""
+	}
+	return strings.TrimPrefix(v.Version, "v")
 }
