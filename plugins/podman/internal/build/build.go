@@ -107,9 +107,14 @@ func (b *Builder) build(ctx context.Context, req *sdk.Request, in Input, src *so
 	if err != nil {
 		return nil, fmt.Errorf("making the log: %w", err)
 	}
-	a := &answer{req: req, file: log}
+	a, begin := &answer{req: req, file: log}, time.Now()
 	err = b.send(ctx, params(req, in, src, ownGroup(info)), src, a)
+	end := time.Now()
+	broken := err != nil && ctx.Err() == nil && !errors.Is(err, errBuild)
 	err = errors.Join(err, log.Close(), b.removeGroup(info, req.Key))
+	if broken {
+		err = errors.Join(err, b.removeLeftovers(ctx, begin, end))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func TestImages(t *testing.T) {
 		{"run limits", buildLimits},
 		{"build policy", buildPolicy},
 		{"build failures", buildFailures},
-		{"build cancelled", buildCancelled},
+		{"build cancelled", buildCancelled}, {"service killed", buildServiceKilled},
 		{"push and pull", pushAndPull},
 		{"push failures", pushFailures},
 	}
@@ -212,6 +212,29 @@ func buildCancelled(t *testing.T, e *env, _ string) {
 	if !errors.Is(r.Err, sdk.ErrCancelled) && !errors.Is(r.Err, context.Canceled) {
 		t.Errorf("a cancelled build: %v", r.Err)
 	}
+	e.awaitNothingLeft(t)
+}
+
+// buildServiceKilled: the attempt fails in a way that is tried again, and leaves neither its RUN nor its container.
+func buildServiceKilled(t *testing.T, e *env, _ string) {
+	s := whenStarted(t, nil)
+	s.cancel = func(error) {}
+	call := buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nRUN [\"/probe\", \"wait\", \"50\"]\n"}, nil)
+	call.Host = progress{s, "line 1"}
+	go func() {
+		<-s.seen
+		e.podman.Kill(t)
+		time.Sleep(300 * time.Millisecond)
+		e.podman.Restart(t)
+	}()
+	r := e.Run(call)
+	var se *sdk.Error
+	if r.Err == nil || errors.As(r.Err, &se) && se.Kind != sdk.KindTransient {
+		t.Errorf("a build whose service was killed: %v, want a failure that is tried again", r.Err)
+	}
+	e.awaitNothingLeft(t)
+	call.Key, call.Attempt, call.Returned, call.Host = r.Key, 2, true, nil
+	e.Run(call).Decode(new(built))
 	e.awaitNothingLeft(t)
 }
 
