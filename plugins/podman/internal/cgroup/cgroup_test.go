@@ -35,7 +35,8 @@ func TestLimitsV1(t *testing.T) {
 	mounts := []mount{
 		{point: dir + "/memory", root: "/", controllers: []string{"memory"}},
 		{point: dir + "/cpu", root: "/", controllers: []string{"cpu", "cpuacct"}},
-		{point: dir + "/pids", root: "/", controllers: []string{"pids"}}, {point: dir + "/unified", root: "/", v2: true},
+		{point: dir + "/pids", root: "/", controllers: []string{"pids"}},
+		{point: dir + "/unified", root: "/", v2: true},
 	}
 	g := locate(mounts, "9:memory:/p/libpod-x\n3:cpu,cpuacct:/p/libpod-x\n2:pids:/p/libpod-x\n0::/other\n", "libpod-x")
 	got, err := g.Limits()

@@ -14,8 +14,11 @@ func TestFind(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	t.Setenv("CONTAINER_HOST", "unix:///from/env.sock")
 	for _, c := range []struct{ connection, uri, err string }{
-		{"unix:///a.sock", "unix:///a.sock", ""}, {"tcp://h:1", "tcp://h:1", ""}, {"", "unix:///from/env.sock", ""},
-		{"ssh://u@h/run/podman.sock", "", "ssh connections are not served yet"}, {"/run/podman.sock", "", "write unix:///"},
+		{"unix:///a.sock", "unix:///a.sock", ""},
+		{"tcp://h:1", "tcp://h:1", ""},
+		{"", "unix:///from/env.sock", ""},
+		{"ssh://u@h/run/podman.sock", "", "ssh connections are not served yet"},
+		{"/run/podman.sock", "", "write unix:///"},
 		{"%", "", "is no URI"},
 	} {
 		got, err := find(Settings{Connection: c.connection})

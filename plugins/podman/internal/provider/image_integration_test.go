@@ -68,7 +68,8 @@ func TestImages(t *testing.T) {
 		{"run limits", buildLimits},
 		{"build policy", buildPolicy},
 		{"build failures", buildFailures},
-		{"build cancelled", buildCancelled}, {"service killed", buildServiceKilled},
+		{"build cancelled", buildCancelled},
+		{"service killed", buildServiceKilled},
 		{"push and pull", pushAndPull},
 		{"push failures", pushFailures},
 	}
