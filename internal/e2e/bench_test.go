@@ -112,7 +112,10 @@ func BenchmarkContainerRun(b *testing.B) {
 	compare(b, func(int) { s.mustCpub("run", file, "-var", "image="+image) }, script)
 }
 
-const emptySteps = 20
+const (
+	emptySteps     = 20
+	greeterPackage = "./examples/providers/greet/cpub-provider-greet"
+)
 
 // BenchmarkEmptyStep is a chain of empty steps, each a call to a provider's process, against a bare workflow with as many empty
 // activities, on the same Temporal. Both times are of the whole chain.
@@ -128,6 +131,7 @@ func BenchmarkEmptyStep(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(w.Stop)
+	b.Setenv("CPUB_PROVIDERS", filepath.Dir(testenv.Build(b, greeterPackage)))
 	s.mustCpub("publish", s.chain())
 	start := func(queue string, workflow any) func(int) {
 		return func(int) {
@@ -150,7 +154,7 @@ func (s *stack) addGreeter() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	greeter := fmt.Sprintf("provider \"greet\" \"main\" { path = %q }\n", testenv.Build(s.t, "./examples/providers/greet"))
+	greeter := fmt.Sprintf("provider \"greet\" \"main\" { path = %q }\n", testenv.Build(s.t, greeterPackage))
 	policy := "policy {\n  step_types = [\"greet\"]\n"
 	s.writeFile(s.config, greeter+replaceOnce(s.t, string(text), "policy {\n", policy))
 }
@@ -163,7 +167,7 @@ func (s *stack) chain() string {
 		if i > 0 {
 			depends = fmt.Sprintf("\n    depends_on = [step.s%d]", i-1)
 		}
-		text += fmt.Sprintf("  step \"greet\" \"s%d\" {\n    name = \"Ada\"%s\n  }\n", i, depends)
+		text += fmt.Sprintf("  step \"greet\" \"s%d\" {\n    names = [\"Ada\"]%s\n  }\n", i, depends)
 	}
 	path := filepath.Join(s.dir, "chain.hcl")
 	s.writeFile(path, text+"}\n")
