@@ -1,6 +1,9 @@
 package sdk
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Rules are policy that only shows while a step runs. The zero value denies.
 type Rules struct {
@@ -14,19 +17,16 @@ type Rules struct {
 	Source string `json:"source,omitempty"`
 }
 
-// MatchReference tells whether an image reference matches one of the patterns. In a pattern, `*` stands for any run of
-// characters, everything else for itself: "localhost:5000/*". A reference without a registry's host in front matches
-// nothing, because what it means depends on the host that resolves it.
+// MatchReference tells whether an image reference matches one of the patterns, see MatchName: "localhost:5000/*". A reference
+// without a registry's host in front matches nothing, because what it means depends on the host that resolves it.
 func MatchReference(patterns []string, ref string) bool {
-	if !HasHost(ref) {
-		return false
-	}
-	for _, p := range patterns {
-		if match(p, ref) {
-			return true
-		}
-	}
-	return false
+	return HasHost(ref) && MatchName(patterns, ref)
+}
+
+// MatchName tells whether a name matches one of the patterns. In a pattern, `*` stands for any run of characters, everything else for
+// itself.
+func MatchName(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return match(p, name) })
 }
 
 // HasHost tells whether an image reference begins with a registry's host, as the reference grammar of OCI tools has it: a first

@@ -85,7 +85,7 @@ func (c *check) extensions() {
 
 func (c *check) buckets() {
 	var bucket string
-	if c.get("bucket", &bucket) && !matchName(c.policy.Buckets, bucket) {
+	if c.get("bucket", &bucket) && !sdk.MatchName(c.policy.Buckets, bucket) {
 		c.deny("buckets", "bucket %q is not allowed", bucket)
 	}
 }
@@ -151,14 +151,4 @@ func (c *check) isolation() {
 // capability is a capability's name in one form: CAP_NET_ADMIN.
 func capability(name string) string {
 	return "CAP_" + strings.TrimPrefix(strings.ToUpper(name), "CAP_")
-}
-
-// matchName is sdk.MatchReference's glob for plain names.
-func matchName(patterns []string, name string) bool {
-	for _, p := range patterns {
-		if sdk.MatchReference([]string{"localhost/" + p}, "localhost/"+name) {
-			return true
-		}
-	}
-	return false
 }

@@ -16,7 +16,8 @@ import (
 // epoch is the time of every entry, so that the same folder gives the same bytes.
 var epoch = time.Unix(0, 0)
 
-// WriteTar writes the files, folders and symlinks of dir as a tar with normalised owners and times.
+// WriteTar writes the files, folders and symlinks of dir as a tar with normalised owners and times. Unlike sdk.WriteTar it keeps modes and
+// links of any kind: dir may be the root of an image.
 func WriteTar(w io.Writer, dir string) error {
 	tw := tar.NewWriter(w)
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

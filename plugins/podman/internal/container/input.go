@@ -5,8 +5,8 @@ package container
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -99,7 +99,7 @@ func (in Input) check() error {
 	if slices.ContainsFunc(in.CapAdd, func(c string) bool { return strings.EqualFold(c, "all") }) {
 		return sdk.Invalidf("cap_add", "name each capability: all of them together are those of the host")
 	}
-	for _, path := range sortedKeys(in.Tmpfs) {
+	for _, path := range slices.Sorted(maps.Keys(in.Tmpfs)) {
 		if !strings.HasPrefix(path, "/") || path == "/" {
 			return sdk.Invalidf("tmpfs", "%q is not an absolute path below /", path)
 		}
@@ -131,13 +131,4 @@ func (in Input) image() (located *sdk.Located, reference string, err error) {
 		return nil, "", sdk.Invalidf("image", "image must be an image of image_build or image_pull, or a reference")
 	}
 	return &l, "", nil
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }

@@ -2,7 +2,9 @@ package container
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/containers/podman/v5/pkg/specgen"
 	spec "github.com/opencontainers/runtime-spec/specs-go"
@@ -82,7 +84,7 @@ func resources(in Input) *spec.LinuxResources {
 
 func tmpfs(folders map[string]string) []spec.Mount {
 	var mounts []spec.Mount
-	for _, path := range sortedKeys(folders) {
+	for _, path := range slices.Sorted(maps.Keys(folders)) {
 		size, err := schema.ParseSize(folders[path])
 		if err != nil {
 			continue // Input.check has refused it
