@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/containerpub/cpub/sdk"
 )
@@ -37,7 +38,9 @@ type Call struct {
 	Key      string `json:"key"`
 	Attempt  int    `json:"attempt"`
 	// Returned tells that the attempt before this one returned a failure.
-	Returned   bool            `json:"returned,omitempty"`
+	Returned bool `json:"returned,omitempty"`
+	// Queued is how long the attempt waited for a worker.
+	Queued     time.Duration   `json:"queued,omitempty"`
 	Input      json.RawMessage `json:"input"`
 	Checkpoint json.RawMessage `json:"checkpoint,omitempty"`
 	// SchemaDigest is the digest of the schema that the plan was checked against; empty for calls that no plan made.

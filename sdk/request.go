@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"time"
 )
 
 // Request is one attempt of one step. It is used by one goroutine tree and is not valid after Run returned; its methods may be
@@ -26,6 +27,9 @@ type Request struct {
 	// Returned tells that the attempt before this one returned a failure, so that what it left under the key is spent:
 	// remove it and start anew. Otherwise that attempt was lost, and what carries the key is adopted.
 	Returned bool
+	// Queued is how long the attempt waited until the host could give it to the provider: for a worker, and for a place
+	// among the steps that run at once.
+	Queued time.Duration
 	// Input is JSON with the shape of the step type's Input. Attributes that were left out are null or missing.
 	Input json.RawMessage
 	// Checkpoint is what the last attempt saved with SaveCheckpoint, or empty.

@@ -85,7 +85,8 @@ func (s *Steps) attempt(
 	outputs, err := s.Runner.Run(runCtx, engine.Call{
 		Instance: s.Instance, StepType: info.ActivityType.Name, Step: info.ActivityID, Run: h.Run, Pipeline: h.Pipeline,
 		Key: h.Key, Attempt: int(info.Attempt), Returned: before.ReturnedAttempt > 0 && before.ReturnedAttempt == int(info.Attempt)-1,
-		Input: input, Checkpoint: before.Checkpoint, SchemaDigest: h.SchemaDigest, Rules: s.Policy.ProviderRules(), LogKey: LogKey(h.Key),
+		Queued: queued(info),
+		Input:  input, Checkpoint: before.Checkpoint, SchemaDigest: h.SchemaDigest, Rules: s.Policy.ProviderRules(), LogKey: LogKey(h.Key),
 	}, obs)
 	switch cause := context.Cause(runCtx); {
 	case err == nil:
@@ -97,6 +98,15 @@ func (s *Steps) attempt(
 	default:
 		return nil, &endError{cancelled: errors.Is(cause, sdk.ErrCancelled), reason: cause}
 	}
+}
+
+// queued is how long a step waited for a worker. The SDK tells of a later attempt only when the first was scheduled, which says
+// nothing about its own wait: such a one counts from when the worker took it.
+func queued(info activity.Info) time.Duration {
+	if info.Attempt > 1 || info.ScheduledTime.IsZero() {
+		return 0
+	}
+	return max(info.StartedTime.Sub(info.ScheduledTime), 0)
 }
 
 // checkSize keeps large outputs out of histories.

@@ -6,10 +6,28 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/containerpub/cpub/sdk"
 )
+
+func TestQueued(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for name, c := range map[string]struct {
+		info activity.Info
+		want time.Duration
+	}{
+		"the first attempt":  {activity.Info{Attempt: 1, ScheduledTime: at, StartedTime: at.Add(3 * time.Second)}, 3 * time.Second},
+		"a later one":        {activity.Info{Attempt: 2, ScheduledTime: at, StartedTime: at.Add(time.Hour)}, 0},
+		"clocks that differ": {activity.Info{Attempt: 1, ScheduledTime: at, StartedTime: at.Add(-time.Second)}, 0},
+		"no times":           {activity.Info{Attempt: 1, StartedTime: at}, 0},
+	} {
+		if got := queued(c.info); got != c.want {
+			t.Errorf("%s waited %s, want %s", name, got, c.want)
+		}
+	}
+}
 
 func TestFailure(t *testing.T) {
 	policy := &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second}

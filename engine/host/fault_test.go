@@ -3,6 +3,7 @@ package host
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -257,10 +258,22 @@ func TestMaxConcurrentIsKept(t *testing.T) {
 	if _, err := h.Run(short, callOf(t, map[string]any{"do": "echo"}), newObserver()); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a second step ran, or failed with %v", err)
 	}
-	cancel(sdk.ErrCancelled)
+	const wait = 60 * time.Millisecond
+	time.AfterFunc(wait, func() { cancel(sdk.ErrCancelled) })
+	call := callOf(t, map[string]any{"do": "queued"})
+	call.Queued = time.Minute
+	raw, err := h.Run(t.Context(), call, newObserver())
+	if err != nil {
+		t.Fatalf("after the first: %v", err)
+	}
 	first.Wait()
-	if _, err := do(t, h, map[string]any{"do": "echo"}); err != nil {
-		t.Errorf("after the first: %v", err)
+	var out struct{ Number int64 }
+	if err := json.Unmarshal(raw, &out); err != nil {
+		t.Fatal(err)
+	}
+	// What it waited for a worker, and what it waited here.
+	if got := time.Duration(out.Number) * time.Millisecond; got < time.Minute+wait/2 || got > time.Minute+10*time.Second {
+		t.Errorf("the provider is told that the step waited %s", got)
 	}
 }
 

@@ -133,6 +133,8 @@ func run(ctx context.Context, req *sdk.Request) (any, error) {
 	switch in.Do {
 	case "echo":
 		return echo(req, in)
+	case "queued":
+		return outputs{Number: req.Queued.Milliseconds()}, nil
 	case "env":
 		return outputs{List: os.Environ()}, nil
 	case "crash":

@@ -27,11 +27,13 @@ func (h *Host) Run(ctx context.Context, call engine.Call, obs engine.Observer) (
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(h.closing, func() { cancel(sdk.ErrDetached) })() //nolint:contextcheck // the host's own end
+	came := time.Now()
 	leave, err := i.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
+	call.Queued += time.Since(came)
 	outputs, err := h.attempt(ctx, i, step, call, obs)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
 		return nil, fmt.Errorf("%w: %w", context.Cause(ctx), err)
@@ -104,6 +106,7 @@ func request(call engine.Call, scratch string) *sdk.Request {
 	return &sdk.Request{
 		StepType: call.StepType, Step: call.Step, Run: call.Run, Pipeline: call.Pipeline, Key: call.Key, Attempt: call.Attempt,
 		Returned: call.Returned, Input: input, Checkpoint: call.Checkpoint, Rules: call.Rules, Scratch: scratch,
+		Queued: call.Queued,
 	}
 }
 

@@ -14,6 +14,7 @@ func fromRequest(r *sdk.Request, heartbeat time.Duration) *pb.Start {
 		Attempt: int32(min(r.Attempt, 1<<30)), Returned: r.Returned, //nolint:gosec // bounded in the line itself
 		Input: r.Input, Checkpoint: r.Checkpoint,
 		Rules: fromRules(r.Rules), Scratch: r.Scratch, Files: r.Files, HeartbeatIntervalMs: toMillis(heartbeat),
+		QueuedMs: toMillis(r.Queued),
 	}
 }
 
@@ -22,6 +23,7 @@ func toRequest(s *pb.Start, host sdk.Host) *sdk.Request {
 		StepType: s.GetStepType(), Step: s.GetStep(), Run: s.GetRun(), Pipeline: s.GetPipeline(), Key: s.GetKey(),
 		Attempt: int(s.GetAttempt()), Returned: s.GetReturned(), Input: s.GetInput(), Checkpoint: s.GetCheckpoint(),
 		Rules: toRules(s.GetRules()), Scratch: s.GetScratch(), Files: s.GetFiles(), Host: host,
+		Queued: time.Duration(s.GetQueuedMs()) * time.Millisecond,
 	}
 }
 

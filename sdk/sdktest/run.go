@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
+	"time"
 
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
@@ -23,6 +24,7 @@ type Call struct {
 	Attempt    int    // 1 if left out
 	Returned   bool
 	Checkpoint json.RawMessage
+	Queued     time.Duration
 	Rules      sdk.Rules
 	// Context ends the attempt: with cause sdk.ErrDetached it detaches, with any other it cancels. The test's own if left out.
 	Context context.Context //nolint:containedctx // a parameter that may be left out
@@ -80,6 +82,7 @@ func (h *Harness) request(c Call) *sdk.Request {
 	return &sdk.Request{
 		StepType: c.Type, Step: c.Step, Run: c.Run, Pipeline: "test", Key: c.Key, Attempt: max(c.Attempt, 1), Returned: c.Returned,
 		Input: encode(h.t, c.Input), Checkpoint: c.Checkpoint, Rules: c.Rules, Scratch: h.mkdir("scratch-"),
+		Queued: c.Queued,
 	}
 }
 

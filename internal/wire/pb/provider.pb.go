@@ -684,8 +684,10 @@ type Start struct {
 	// The provider sends something at least this often, a heartbeat if it has nothing else; the host takes silence of several of
 	// these for a provider that hangs, and kills it.
 	HeartbeatIntervalMs int64 `protobuf:"varint,13,opt,name=heartbeat_interval_ms,json=heartbeatIntervalMs,proto3" json:"heartbeat_interval_ms,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// How long the attempt waited before it was sent: for a worker, and for a place among the steps that run at once.
+	QueuedMs      int64 `protobuf:"varint,14,opt,name=queued_ms,json=queuedMs,proto3" json:"queued_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Start) Reset() {
@@ -805,6 +807,13 @@ func (x *Start) GetFiles() map[string]string {
 func (x *Start) GetHeartbeatIntervalMs() int64 {
 	if x != nil {
 		return x.HeartbeatIntervalMs
+	}
+	return 0
+}
+
+func (x *Start) GetQueuedMs() int64 {
+	if x != nil {
+		return x.QueuedMs
 	}
 	return 0
 }
@@ -1669,7 +1678,7 @@ const file_provider_proto_rawDesc = "" +
 	"\x05start\x18\x01 \x01(\v2\x17.cpub.provider.v1.StartH\x00R\x05start\x122\n" +
 	"\x06cancel\x18\x02 \x01(\v2\x18.cpub.provider.v1.CancelH\x00R\x06cancel\x122\n" +
 	"\x06detach\x18\x03 \x01(\v2\x18.cpub.provider.v1.DetachH\x00R\x06detachB\t\n" +
-	"\amessage\"\xd5\x03\n" +
+	"\amessage\"\xf2\x03\n" +
 	"\x05Start\x12\x1b\n" +
 	"\tstep_type\x18\x01 \x01(\tR\bstepType\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\tR\x04step\x12\x10\n" +
@@ -1686,7 +1695,8 @@ const file_provider_proto_rawDesc = "" +
 	" \x01(\v2\x17.cpub.provider.v1.RulesR\x05rules\x12\x18\n" +
 	"\ascratch\x18\v \x01(\tR\ascratch\x128\n" +
 	"\x05files\x18\f \x03(\v2\".cpub.provider.v1.Start.FilesEntryR\x05files\x122\n" +
-	"\x15heartbeat_interval_ms\x18\r \x01(\x03R\x13heartbeatIntervalMs\x1a8\n" +
+	"\x15heartbeat_interval_ms\x18\r \x01(\x03R\x13heartbeatIntervalMs\x12\x1b\n" +
+	"\tqueued_ms\x18\x0e \x01(\x03R\bqueuedMs\x1a8\n" +
 	"\n" +
 	"FilesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +

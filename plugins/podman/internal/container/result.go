@@ -37,7 +37,7 @@ func (a *run) result(state *inspected, endedBy string, o *output) (any, error) {
 		Truncated: o.stdout.truncated || o.stderr.truncated,
 		Receipt: contract.Receipt{
 			Limits: a.watch.limits, MemoryPeak: usage.MemoryPeak, CPUTime: usage.CPUTime, CPUThrottled: usage.CPUThrottled,
-			PidsPeak: usage.PidsPeak, PullMS: a.times.pull.Milliseconds(), CreateMS: a.times.create.Milliseconds(),
+			PidsPeak: usage.PidsPeak, QueuedMS: a.req.Queued.Milliseconds(), PullMS: a.times.pull.Milliseconds(), CreateMS: a.times.create.Milliseconds(),
 			RunMS: max(state.finishedAt.Sub(state.startedAt), 0).Milliseconds(), CleanupMS: a.times.cleanup.Milliseconds(),
 			EndedBy: endedBy, StartedAt: state.startedAt.UTC().Format(time.RFC3339Nano), Host: hostname,
 		},
