@@ -23,7 +23,11 @@ func (s *Scope) Decode(body *hclsyntax.Body, shape schema.Object, what string, a
 	for _, b := range shape.Blocks {
 		g.blocks = append(g.blocks, b.Name)
 	}
+	if len(g.blocks) > 0 {
+		g.hints, g.blocks = append(g.hints, g.blocks...), append(g.blocks, dynamicBlock)
+	}
 	diags := g.check(body)
+	diags = append(diags, g.checkDynamic(body)...)
 	attrs := map[string]cty.Value{}
 	for i := range shape.Attrs {
 		v, more := s.decodeAttr(body, &shape.Attrs[i], what, at)
@@ -189,58 +193,69 @@ func checkArtifact(v cty.Value, a *schema.Attr) string {
 }
 
 func (s *Scope) decodeBlocks(body *hclsyntax.Body, b *schema.Block, what string, at hcl.Range) (cty.Value, hcl.Diagnostics) {
-	var diags hcl.Diagnostics
-	var found []*hclsyntax.Block
-	for _, block := range body.Blocks {
-		if block.Type == b.Name {
-			found = append(found, block)
-		}
-	}
-	if b.Required && len(found) == 0 {
+	found, diags := s.blocksOf(body, b)
+	if b.Required && len(found) == 0 && !diags.HasErrors() {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Missing block",
 			Detail: fmt.Sprintf("%s needs a block `%s { … }`.", sentence(what), b.Name), Subject: at.Ptr(),
 		})
 	}
-	var names, want []string
-	if b.Nesting == schema.NestingMap {
-		want = []string{"NAME"}
-	}
-	var vals []cty.Value
-	for _, block := range found {
-		diags = append(diags, labels(block, want...)...)
-		v, more := s.Decode(block.Body, b.Object, fmt.Sprintf("a block %q", b.Name), block.DefRange())
+	unknown := false
+	vals := make([]cty.Value, 0, len(found))
+	for _, m := range found {
+		v, more := m.scope.Decode(m.block.Body, b.Object, fmt.Sprintf("a block %q", b.Name), m.block.DefRange())
 		diags = append(diags, more...)
 		vals = append(vals, v)
-		if len(block.Labels) > 0 {
-			names = append(names, block.Labels[0])
-		}
+		unknown = unknown || m.unknown
 	}
-	switch b.Nesting {
-	case schema.NestingSingle:
-		_, more := single(body, b.Name)
-		diags = append(diags, more...)
-		if len(vals) == 0 {
-			return cty.NullVal(b.Object.Type()), diags
-		}
-		return vals[0], diags
-	case schema.NestingMap:
-		return mapOf(vals, names, found, b, diags)
+	switch {
+	case unknown:
+		return cty.DynamicVal, diags
+	case b.Nesting == schema.NestingSingle && len(vals) == 0:
+		return cty.NullVal(b.Object.Type()), diags
+	case b.Nesting == schema.NestingSingle:
+		return vals[0], append(diags, onlyOne(found, b.Name)...)
+	case b.Nesting == schema.NestingMap:
+		return mapOf(vals, found, b, diags)
 	default:
 		return listOf(vals, b.Object.Type()), diags
 	}
 }
 
-func mapOf(vals []cty.Value, names []string, found []*hclsyntax.Block, b *schema.Block, diags hcl.Diagnostics) (cty.Value, hcl.Diagnostics) {
-	if len(names) != len(vals) {
-		return cty.UnknownVal(cty.Map(b.Object.Type())), diags
+// onlyOne reports all blocks but the first.
+func onlyOne(found []made, name string) (diags hcl.Diagnostics) {
+	for _, m := range found[1:] {
+		diags = append(diags, repeated(name, found[0].block, m.block))
 	}
+	return diags
+}
+
+// checkDynamic reports dynamic blocks that make what the body does not have.
+func (g grammar) checkDynamic(body *hclsyntax.Body) (diags hcl.Diagnostics) {
+	for _, block := range body.Blocks {
+		if block.Type != dynamicBlock || len(g.blocks) == 0 {
+			continue
+		}
+		_, more := readDynamic(block)
+		diags = append(diags, more...)
+		if len(block.Labels) > 0 && (block.Labels[0] == dynamicBlock || !slices.Contains(g.blocks, block.Labels[0])) {
+			diags = append(diags, g.unknown("block", block.Labels[0], block.LabelRanges[0]))
+		}
+	}
+	return diags
+}
+
+func mapOf(vals []cty.Value, found []made, b *schema.Block, diags hcl.Diagnostics) (cty.Value, hcl.Diagnostics) {
 	attrs := map[string]cty.Value{}
-	for i, name := range names {
+	for i, m := range found {
+		if len(m.labels) != 1 {
+			return cty.UnknownVal(cty.Map(b.Object.Type())), diags
+		}
+		name := m.labels[0]
 		if _, again := attrs[name]; again {
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: "Duplicate label",
-				Detail: fmt.Sprintf("There is a block %s %q already.", b.Name, name), Subject: found[i].LabelRanges[0].Ptr(),
+				Detail: fmt.Sprintf("There is a block %s %q already.", b.Name, name), Subject: m.block.LabelRanges[0].Ptr(),
 			})
 		}
 		attrs[name] = vals[i]

@@ -17,16 +17,25 @@ type Dep struct {
 // Deps gives the steps that s waits for, in declared order, each once: by reference, through locals too, and by depends_on. Names of
 // steps that do not exist are left out.
 func (m *Module) Deps(p *Pipeline, s *Step) []Dep {
+	return m.depsOf(p, s.DependsOn, s.expressions())
+}
+
+// UndoDeps gives the steps that the compensate block of s mentions, in declared order, each once.
+func (m *Module) UndoDeps(p *Pipeline, s *Step) []Dep {
+	return m.depsOf(p, nil, s.undoing().exprs)
+}
+
+func (m *Module) depsOf(p *Pipeline, named []StepName, exprs []hcl.Expression) []Dep {
 	found := map[string]hcl.Range{}
 	add := func(name string, at hcl.Range) {
 		if _, again := found[name]; !again {
 			found[name] = at
 		}
 	}
-	for _, d := range s.DependsOn {
+	for _, d := range named {
 		add(d.Name, d.Range)
 	}
-	m.stepRefs(s.expressions(), map[string]bool{}, func(r Reference) { add(r.Name, r.Range) })
+	m.stepRefs(exprs, map[string]bool{}, func(r Reference) { add(r.Name, r.Range) })
 	var deps []Dep
 	for _, other := range p.Steps {
 		if at, ok := found[other.Name]; ok {

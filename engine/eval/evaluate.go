@@ -42,7 +42,13 @@ type RetryPolicy struct {
 }
 
 // retryCodes are what `on` may name: sdk.CodeExit and its kin. "denied" cannot be retried.
-var retryCodes = []string{"exit", "oom", "time_limit", "timeout"}
+var retryCodes = []string{"exit", "oom", "time_limit", "timeout", CodePostcondition}
+
+// CodePostcondition is the code of a postcondition that does not hold.
+const CodePostcondition = "postcondition"
+
+// MaxInstances is the most elements that a step's for_each may have.
+const MaxInstances = 20_000
 
 // When evaluates a step's condition: a known or unknown bool, true when it has none. A null condition is an error.
 func (s *Scope) When(st *Step) (cty.Value, hcl.Diagnostics) {
@@ -97,13 +103,29 @@ type PipelineCall struct {
 	Timeout     time.Duration
 	MaxParallel int
 	Labels      map[string]string
+	// Concurrency is nil when there is no such block, or its key is not known yet.
+	Concurrency *ConcurrencyCall
 }
+
+// ConcurrencyCall is a concurrency block as evaluated.
+type ConcurrencyCall struct {
+	Key     string
+	Limit   int
+	OnLimit string
+}
+
+// What happens to a run that would be one too many.
+const (
+	OnLimitQueue        = "queue"
+	OnLimitReject       = "reject"
+	OnLimitCancelOldest = "cancel_oldest"
+)
 
 // Pipeline evaluates the pipeline's own attributes. They can depend on variables, not on steps.
 func (s *Scope) Pipeline() (PipelineCall, hcl.Diagnostics) {
 	p := s.pipeline
 	c := PipelineCall{MaxParallel: DefaultMaxParallel}
-	diags := s.noSteps(p.Timeout, p.MaxParallel, p.Labels)
+	diags := s.noSteps(p.settings()...)
 	if diags.HasErrors() {
 		return c, diags
 	}
@@ -115,7 +137,42 @@ func (s *Scope) Pipeline() (PipelineCall, hcl.Diagnostics) {
 		c.MaxParallel = n
 	}
 	c.Labels, more = s.labels(p.Labels)
+	diags = append(diags, more...)
+	c.Concurrency, more = s.concurrency(p.Concurrency)
 	return c, Sort(append(diags, more...))
+}
+
+func (s *Scope) concurrency(b *Concurrency) (*ConcurrencyCall, hcl.Diagnostics) {
+	if b == nil {
+		return nil, nil
+	}
+	c := &ConcurrencyCall{Limit: 1, OnLimit: OnLimitQueue}
+	key, known, diags := s.meta("key", b.Key, cty.String)
+	n, more := s.whole("limit", b.Limit, 1, 1000)
+	diags = append(diags, more...)
+	if n > 0 {
+		c.Limit = n
+	}
+	how, set, more := s.meta("on_limit", b.OnLimit, cty.String)
+	diags = append(diags, more...)
+	if set {
+		c.OnLimit = how.AsString()
+		all := []string{OnLimitQueue, OnLimitReject, OnLimitCancelOldest}
+		if !slices.Contains(all, c.OnLimit) {
+			diags = append(diags, badMeta(b.OnLimit, "on_limit", fmt.Sprintf("takes one of: %s.%s", oneOf(all), didYouMean(c.OnLimit, all))))
+		}
+	}
+	switch {
+	case !known && b.Key != nil && !diags.HasErrors() && key.IsKnown():
+		return nil, append(diags, badMeta(b.Key, "key", "must have a value; it is null."))
+	case !known:
+		return nil, diags
+	}
+	c.Key = key.AsString()
+	if c.Key == "" || len(c.Key) > 200 {
+		diags = append(diags, badMeta(b.Key, "key", "takes 1 to 200 bytes of text."))
+	}
+	return c, diags
 }
 
 func (s *Scope) noSteps(exprs ...hcl.Expression) (diags hcl.Diagnostics) {

@@ -147,17 +147,21 @@ func single(b *hclsyntax.Body, name string) (found *hclsyntax.Block, diags hcl.D
 			continue
 		}
 		if found != nil {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  "Repeated block",
-				Detail:   fmt.Sprintf("There can be one %s block here; the first is on line %d.", name, found.TypeRange.Start.Line),
-				Subject:  block.TypeRange.Ptr(),
-			})
+			diags = append(diags, repeated(name, found, block))
 			continue
 		}
 		found = block
 	}
 	return found, diags
+}
+
+func repeated(name string, first, again *hclsyntax.Block) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Repeated block",
+		Detail:   fmt.Sprintf("There can be one %s block here; the first is on line %d.", name, first.TypeRange.Start.Line),
+		Subject:  again.TypeRange.Ptr(),
+	}
 }
 
 // literal reads an attribute that must be known without evaluating anything. It gives a null value where the attribute is not set or is wrong.

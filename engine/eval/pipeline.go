@@ -16,7 +16,9 @@ type Pipeline struct {
 	Timeout     hcl.Expression
 	Labels      hcl.Expression
 	MaxParallel hcl.Expression
-	// Steps and Outputs are in declared order.
+	// Concurrency is nil when there is no such block.
+	Concurrency *Concurrency
+	// Steps and Outputs are in declared order: the steps of on_failure and finally come after the others.
 	Steps     []*Step
 	Outputs   []*Output
 	DeclRange hcl.Range
@@ -34,9 +36,19 @@ type Output struct {
 var pipelineGrammar = grammar{
 	what:   "a pipeline",
 	attrs:  []string{"description", "timeout", "labels", "max_parallel"},
-	blocks: []string{"step", "output"},
-	later:  []string{"concurrency", "on_failure", "finally"},
+	blocks: []string{"step", "output", "concurrency", "on_failure", "finally"},
 }
+
+// Concurrency is a pipeline's `concurrency` block: so many runs with one key at once.
+type Concurrency struct {
+	// Key, Limit and OnLimit are nil when not set.
+	Key       hcl.Expression
+	Limit     hcl.Expression
+	OnLimit   hcl.Expression
+	DeclRange hcl.Range
+}
+
+var concurrencyGrammar = grammar{what: "a concurrency block", attrs: []string{"key", "limit", "on_limit"}}
 
 var outputGrammar = grammar{what: "an output", attrs: []string{"value", "description", "sensitive"}}
 
@@ -58,7 +70,7 @@ func readPipeline(block *hclsyntax.Block) (*Pipeline, hcl.Diagnostics) {
 	for _, b := range block.Body.Blocks {
 		switch b.Type {
 		case "step":
-			s, more := readStep(b)
+			s, more := readStep(b, Main)
 			diags = append(diags, more...)
 			p.Steps = append(p.Steps, s)
 		case "output":
@@ -67,7 +79,13 @@ func readPipeline(block *hclsyntax.Block) (*Pipeline, hcl.Diagnostics) {
 			p.Outputs = append(p.Outputs, o)
 		}
 	}
-	if len(p.Steps) == 0 && !diags.HasErrors() {
+	p.Concurrency, more = readConcurrency(block.Body)
+	diags = append(diags, more...)
+	empty := len(p.Steps) == 0
+	for _, section := range []Section{OnFailure, Finally} {
+		diags = append(diags, p.readSection(block.Body, section)...)
+	}
+	if empty && !diags.HasErrors() {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  "No steps",
@@ -76,6 +94,47 @@ func readPipeline(block *hclsyntax.Block) (*Pipeline, hcl.Diagnostics) {
 		})
 	}
 	return p, diags
+}
+
+// readSection reads the steps of on_failure or finally.
+func (p *Pipeline) readSection(b *hclsyntax.Body, section Section) hcl.Diagnostics {
+	block, diags := single(b, string(section))
+	if block == nil {
+		return diags
+	}
+	diags = append(diags, labels(block)...)
+	diags = append(diags, grammar{what: fmt.Sprintf("the block %q", section), blocks: []string{"step"}}.check(block.Body)...)
+	for _, inner := range block.Body.Blocks {
+		if inner.Type != "step" {
+			continue
+		}
+		s, more := readStep(inner, section)
+		diags = append(diags, more...)
+		p.Steps = append(p.Steps, s)
+	}
+	return diags
+}
+
+func readConcurrency(b *hclsyntax.Body) (*Concurrency, hcl.Diagnostics) {
+	block, diags := single(b, "concurrency")
+	if block == nil {
+		return nil, diags
+	}
+	diags = append(diags, labels(block)...)
+	diags = append(diags, concurrencyGrammar.check(block.Body)...)
+	diags = append(diags, required(block.Body, block.DefRange(), "a concurrency block", "key")...)
+	return &Concurrency{
+		Key: expression(block.Body, "key"), Limit: expression(block.Body, "limit"), OnLimit: expression(block.Body, "on_limit"), DeclRange: block.DefRange(),
+	}, diags
+}
+
+// settings are the pipeline's own expressions; some may be nil.
+func (p *Pipeline) settings() []hcl.Expression {
+	out := []hcl.Expression{p.Timeout, p.MaxParallel, p.Labels}
+	if c := p.Concurrency; c != nil {
+		out = append(out, c.Key, c.Limit, c.OnLimit)
+	}
+	return out
 }
 
 func readOutput(b *hclsyntax.Block) (*Output, hcl.Diagnostics) {

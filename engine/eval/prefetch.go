@@ -14,6 +14,7 @@ func (s *Scope) Prefetch() (diags hcl.Diagnostics) {
 	var exprs []hcl.Expression
 	for _, st := range s.pipeline.Steps {
 		exprs = append(exprs, st.expressions()...)
+		exprs = append(exprs, st.undoing().exprs...)
 	}
 	for _, o := range s.pipeline.Outputs {
 		exprs = append(exprs, o.Value)
@@ -21,13 +22,13 @@ func (s *Scope) Prefetch() (diags hcl.Diagnostics) {
 	for _, l := range s.module.Locals {
 		exprs = append(exprs, l.Expr)
 	}
-	exprs = append(exprs, s.pipeline.Timeout, s.pipeline.MaxParallel, s.pipeline.Labels)
+	exprs = append(exprs, s.pipeline.settings()...)
 	for _, e := range exprs {
-		native, ok := e.(hclsyntax.Expression)
-		if !ok {
+		syntax := native(e)
+		if syntax == nil {
 			continue
 		}
-		for _, call := range calls(native) {
+		for _, call := range calls(syntax) {
 			diags = append(diags, s.prefetch(call)...)
 		}
 	}

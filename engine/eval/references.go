@@ -9,19 +9,21 @@ import (
 	"github.com/containerpub/cpub/sdk/schema"
 )
 
-// Reference is a mention of something by an expression: var.NAME, local.NAME, step.NAME.OUTPUT, run.ATTR, pipeline.ATTR, path.ATTR.
+// Reference is a mention of something by an expression: var.NAME, local.NAME, step.NAME.OUTPUT, step.NAME["KEY"].OUTPUT, each.ATTR,
+// self.OUTPUT, run.ATTR, pipeline.ATTR, path.ATTR.
 type Reference struct {
 	Root string
 	Name string
-	// Attr is the output of a step, or empty when the step is meant as a whole.
-	Attr  string
-	Range hcl.Range
+	// Attr is the output of a step, or empty when the step is meant as a whole. Indexed tells that an instance of it was named.
+	Attr    string
+	Indexed bool
+	Range   hcl.Range
 }
 
-var roots = []string{"var", "local", "step", "run", "pipeline", "path"}
+var roots = []string{"var", "local", "step", "each", "self", "run", "pipeline", "path"}
 
-// laterRoots belong to what the language has and this build does not.
-var laterRoots = []string{"each", "self"}
+// reservedRoot tells the names that mean something in every expression.
+func reservedRoot(name string) bool { return slices.Contains(roots, name) }
 
 // references gives what the expressions mention, in source order. What cannot be a reference at all is reported.
 func references(exprs ...hcl.Expression) (refs []Reference, diags hcl.Diagnostics) {
@@ -55,10 +57,7 @@ func reference(t hcl.Traversal) (Reference, *hcl.Diagnostic) {
 	wrong := func(detail string) (Reference, *hcl.Diagnostic) {
 		return r, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Wrong reference", Detail: detail, Subject: t.SourceRange().Ptr()}
 	}
-	if slices.Contains(laterRoots, r.Root) {
-		return r, notYet(r.Root, t.SourceRange())
-	}
-	if !slices.Contains(roots, r.Root) {
+	if !reservedRoot(r.Root) {
 		hint := didYouMean(r.Root, roots)
 		if hint == "" {
 			hint = " A text needs quotes; values are named var.NAME, local.NAME and step.NAME.OUTPUT."
@@ -73,12 +72,18 @@ func reference(t hcl.Traversal) (Reference, *hcl.Diagnostic) {
 		return wrong(fmt.Sprintf("A name must follow %q: write %s.", r.Root, example(r.Root)))
 	}
 	r.Name = name.Name
-	if r.Root == "step" && len(t) > 2 {
-		attr, ok := t[2].(hcl.TraverseAttr)
-		if !ok {
-			return wrong(fmt.Sprintf("step.%s has no instances. Write step.%s.OUTPUT.", r.Name, r.Name))
+	if r.Root == "step" {
+		rest := t[2:]
+		if len(rest) > 0 {
+			if _, r.Indexed = rest[0].(hcl.TraverseIndex); r.Indexed {
+				rest = rest[1:]
+			}
 		}
-		r.Attr = attr.Name
+		if len(rest) > 0 {
+			if attr, ok := rest[0].(hcl.TraverseAttr); ok {
+				r.Attr = attr.Name
+			}
+		}
 	}
 	return r, nil
 }
@@ -87,6 +92,10 @@ func example(root string) string {
 	switch root {
 	case "step":
 		return "step.NAME.OUTPUT"
+	case "each":
+		return "each.key or each.value"
+	case "self":
+		return "self.OUTPUT"
 	case "run":
 		return "run.id or run.started_at"
 	case "pipeline":
@@ -101,25 +110,40 @@ func example(root string) string {
 // CheckReferences reports every mention of something that does not exist, in the pipeline and in the locals that it uses. Outputs are
 // looked up with output, which gives a step type's outputs, or false for a type that is not known (and reported elsewhere).
 func (m *Module) CheckReferences(p *Pipeline, output func(stepType string) (schema.Object, bool)) (diags hcl.Diagnostics) {
-	c := referenceCheck{m: m, p: p, output: output, seen: map[string]bool{}}
+	c := referenceCheck{m: m, p: p, output: output, seen: map[localUse]bool{}}
 	for _, s := range p.Steps {
-		diags = append(diags, c.check(s.expressions())...)
+		in := c
+		in.section, in.owner = s.Section, s
+		for _, group := range append(s.mentions(), s.undoing()) {
+			in.may = group
+			diags = append(diags, in.check(group.exprs)...)
+		}
 		for _, d := range s.DependsOn {
-			diags = append(diags, c.step(Reference{Root: "step", Name: d.Name, Range: d.Range})...)
+			diags = append(diags, in.step(Reference{Root: "step", Name: d.Name, Range: d.Range})...)
 		}
 	}
 	for _, o := range p.Outputs {
 		diags = append(diags, c.check([]hcl.Expression{o.Value})...)
 	}
-	diags = append(diags, c.check([]hcl.Expression{p.MaxParallel, p.Labels, p.Timeout})...)
+	diags = append(diags, c.check(p.settings())...)
 	return Sort(diags)
+}
+
+// localUse is a local as seen from a section: what it may name differs between them.
+type localUse struct {
+	section Section
+	name    string
 }
 
 type referenceCheck struct {
 	m      *Module
 	p      *Pipeline
 	output func(string) (schema.Object, bool)
-	seen   map[string]bool // locals
+	seen   map[localUse]bool
+	// section is where the expressions stand, may what they may name there.
+	section Section
+	may     mentions
+	owner   *Step // whose expressions they are; nil: the pipeline's own
 	// noSteps leaves references to steps alone: there is no pipeline to look them up in.
 	noSteps bool
 }
@@ -139,7 +163,13 @@ func (c referenceCheck) check(exprs []hcl.Expression) hcl.Diagnostics {
 			diags = append(diags, c.local(r)...)
 		case "step":
 			diags = append(diags, c.step(r)...)
+		case "each", "self":
+			diags = append(diags, c.own(r)...)
 		default:
+			if r.Root == "run" && r.Name == "error" {
+				diags = append(diags, c.runError(r)...)
+				continue
+			}
 			if attrs := rootAttrs(r.Root); !slices.Contains(attrs, r.Name) {
 				diags = append(diags, noAttr(r, attrs))
 			}
@@ -159,10 +189,37 @@ func rootAttrs(root string) []string {
 	}
 }
 
-func noAttr(r Reference, attrs []string) *hcl.Diagnostic {
-	if r.Root == "run" && r.Name == "error" {
-		return notYet("run.error", r.Range)
+// own checks each.* and self.*.
+func (c referenceCheck) own(r Reference) hcl.Diagnostics {
+	wrong := func(detail string) hcl.Diagnostics {
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Wrong reference", Detail: detail, Subject: r.Range.Ptr()}}
 	}
+	switch {
+	case r.Root == "each" && !c.may.each:
+		return wrong("each.key and each.value are those of a step's instances: they need for_each in the step around them, and do not stand in for_each itself.")
+	case r.Root == "each":
+		if attrs := []string{"key", "value"}; !slices.Contains(attrs, r.Name) {
+			return hcl.Diagnostics{noAttr(r, attrs)}
+		}
+		return nil
+	case !c.may.self:
+		return wrong("self means the step's own outputs: it stands in postcondition, until and compensate.")
+	}
+	return c.outputOf(c.owner, r, r.Name)
+}
+
+// runError checks run.error, which only what runs after a failure sees.
+func (c referenceCheck) runError(r Reference) hcl.Diagnostics {
+	if c.may.runError {
+		return nil
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError, Summary: "Wrong reference",
+		Detail: "run.error is what the run failed with: it stands in the steps of on_failure and finally, and in compensate.", Subject: r.Range.Ptr(),
+	}}
+}
+
+func noAttr(r Reference, attrs []string) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  "Reference to nothing",
@@ -176,10 +233,12 @@ func (c referenceCheck) local(r Reference) hcl.Diagnostics {
 	if l == nil {
 		return hcl.Diagnostics{nothing(r, "local", c.m.localNames(), fmt.Sprintf("Declare it with `locals { %s = … }`.", r.Name))}
 	}
-	if c.seen[r.Name] {
+	use := localUse{c.section, r.Name}
+	if c.seen[use] {
 		return nil
 	}
-	c.seen[r.Name] = true
+	c.seen[use] = true
+	c.may = mentions{} // a local is the same for all
 	return c.check([]hcl.Expression{l.Expr})
 }
 
@@ -195,7 +254,24 @@ func (c referenceCheck) step(r Reference) hcl.Diagnostics {
 		}
 		return hcl.Diagnostics{nothing(r, "step", all, fmt.Sprintf("Pipeline %q has no step of that name.", c.p.Name))}
 	}
-	if r.Attr == "" || r.Attr == "status" {
+	wrong := func(detail string) hcl.Diagnostics {
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Wrong reference", Detail: detail, Subject: r.Range.Ptr()}}
+	}
+	switch {
+	case s.Section != Main && s.Section != c.section:
+		return wrong(fmt.Sprintf("Step %q runs in %s, after this: it cannot be named here.", s.Name, s.Section))
+	case r.Indexed && s.ForEach == nil:
+		return wrong(fmt.Sprintf("step.%s has no instances, since it has no for_each. Write step.%s.OUTPUT.", r.Name, r.Name))
+	case r.Attr != "" && !r.Indexed && s.ForEach != nil:
+		return wrong(fmt.Sprintf("step.%s has an instance for each element of its for_each. Name one, as in step.%s[\"KEY\"].%s, or all: [for key, one in step.%s : one.%s].",
+			r.Name, r.Name, r.Attr, r.Name, r.Attr))
+	}
+	return c.outputOf(s, r, r.Attr)
+}
+
+// outputOf checks the name of an output.
+func (c referenceCheck) outputOf(s *Step, r Reference, attr string) hcl.Diagnostics {
+	if attr == "" || attr == "status" {
 		return nil
 	}
 	out, ok := c.output(s.Type)
@@ -209,17 +285,17 @@ func (c referenceCheck) step(r Reference) hcl.Diagnostics {
 	for _, b := range out.Blocks {
 		all = append(all, b.Name)
 	}
-	if slices.Contains(all, r.Attr) {
+	if slices.Contains(all, attr) {
 		return nil
 	}
-	hint := didYouMean(r.Attr, all)
+	hint := didYouMean(attr, all)
 	if hint == "" {
 		hint = fmt.Sprintf(" It has: %s, and status.", oneOf(all))
 	}
 	return hcl.Diagnostics{{
 		Severity: hcl.DiagError,
 		Summary:  "Reference to nothing",
-		Detail:   fmt.Sprintf("Step %q (%s) has no output %q.%s", s.Name, s.Type, r.Attr, hint),
+		Detail:   fmt.Sprintf("Step %q (%s) has no output %q.%s", s.Name, s.Type, attr, hint),
 		Subject:  r.Range.Ptr(),
 	}}
 }

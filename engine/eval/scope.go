@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 )
@@ -17,6 +16,11 @@ type Inputs struct {
 	Variables cty.Value
 	// Steps are the steps' values by name, made by StepValue, SkippedStep and UnknownStep. A step that is not in it is unknown.
 	Steps map[string]cty.Value
+	// Each is an object of key and value in an instance of a step with for_each, Self what the step itself gave, RunError why the run failed
+	// (null: it did not). cty.NilVal: there is no such thing here.
+	Each     cty.Value
+	Self     cty.Value
+	RunError cty.Value
 	// RunID and StartedAt (RFC 3339) are unknown when empty.
 	RunID     string
 	StartedAt string
@@ -34,6 +38,7 @@ type Scope struct {
 	functions map[string]function.Function
 	locals    map[string]*localValue
 	constant  bool
+	iterators map[string]cty.Value // of the dynamic blocks around what is evaluated
 }
 
 type localValue struct {
@@ -91,7 +96,7 @@ func (s *Scope) evaluate(expr hcl.Expression) (v cty.Value, diags hcl.Diagnostic
 	}
 	defer func() { s.meter.reported = s.meter.over != nil }()
 	defer recoverTo(&diags, expr.Range().Ptr())
-	refs, diags := references(expr)
+	refs, diags := references(s.unbound(expr))
 	if s.constant && len(expr.Variables()) > 0 {
 		return v, hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "Not a plain value",
@@ -134,6 +139,9 @@ func (s *Scope) context(refs []Reference) (*hcl.EvalContext, hcl.Diagnostics) {
 		Variables: map[string]cty.Value{meterName: cty.CapsuleVal(meterType, s.meter)},
 		Functions: s.functions,
 	}
+	for name, v := range s.iterators {
+		ctx.Variables[name] = v
+	}
 	for root, attrs := range found {
 		ctx.Variables[root] = cty.ObjectVal(attrs)
 	}
@@ -148,8 +156,16 @@ func (s *Scope) lookup(r Reference) (cty.Value, hcl.Diagnostics) {
 		return s.local(r)
 	case "step":
 		return s.step(r)
+	case "each":
+		return attrOf(s.in.Each, r, []string{"key", "value"})
+	case "self":
+		return attrOf(s.in.Self, r, nil)
 	case "run":
 		switch r.Name {
+		case "error":
+			if s.in.RunError != cty.NilVal {
+				return s.in.RunError, nil
+			}
 		case "id":
 			return textOrUnknown(s.in.RunID), nil
 		case "started_at":
@@ -165,6 +181,29 @@ func (s *Scope) lookup(r Reference) (cty.Value, hcl.Diagnostics) {
 		}
 	}
 	return cty.DynamicVal, hcl.Diagnostics{noAttr(r, rootAttrs(r.Root))}
+}
+
+// unbound is the expression without what the dynamic blocks around it bind.
+func (s *Scope) unbound(expr hcl.Expression) hcl.Expression {
+	return within(expr, slices.Sorted(maps.Keys(s.iterators)))
+}
+
+// attrOf looks into an object that is not there everywhere.
+func attrOf(object cty.Value, r Reference, names []string) (cty.Value, hcl.Diagnostics) {
+	switch {
+	case object == cty.NilVal:
+		return cty.DynamicVal, hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Wrong reference", Detail: fmt.Sprintf("There is no %q here.", r.Root), Subject: r.Range.Ptr(),
+		}}
+	case !object.Type().IsObjectType():
+		return cty.DynamicVal, nil
+	case object.Type().HasAttribute(r.Name):
+		return object.GetAttr(r.Name), nil
+	}
+	if names == nil {
+		names = slices.Sorted(maps.Keys(object.Type().AttributeTypes()))
+	}
+	return cty.DynamicVal, hcl.Diagnostics{noAttr(r, names)}
 }
 
 func textOrUnknown(s string) cty.Value {
@@ -234,8 +273,8 @@ func plain(diags hcl.Diagnostics) hcl.Diagnostics {
 }
 
 func checkFunctions(expr hcl.Expression) (diags hcl.Diagnostics) {
-	e, ok := expr.(hclsyntax.Expression)
-	if !ok {
+	e := native(expr)
+	if e == nil {
 		return nil
 	}
 	for _, call := range calls(e) {

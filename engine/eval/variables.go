@@ -214,7 +214,7 @@ func (m *Module) CheckVariables() (diags hcl.Diagnostics) {
 			diags = append(diags, more...)
 		}
 	}
-	c := referenceCheck{m: m, p: &Pipeline{}, seen: map[string]bool{}, noSteps: true}
+	c := referenceCheck{m: m, p: &Pipeline{}, seen: map[localUse]bool{}, noSteps: true}
 	for _, l := range m.Locals {
 		diags = append(diags, c.check([]hcl.Expression{l.Expr})...)
 	}
