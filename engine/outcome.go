@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerpub/cpub/engine/eval"
 	"github.com/containerpub/cpub/sdk"
 )
 
@@ -17,6 +18,12 @@ const (
 	CodeTooLarge   = "too_large"   // outputs over MaxOutputs
 	CodeBadOutputs = "bad_outputs" // outputs that the step type does not promise
 	CodeLocations  = "locations"   // inputs that exist in two different places
+	// A precondition or a postcondition does not hold; `until` did not within its attempts.
+	CodePrecondition  = "precondition"
+	CodePostcondition = eval.CodePostcondition
+	CodeUntil         = "until"
+	// CodeCancelled is the code of what was cancelled after the run was over.
+	CodeCancelled = "cancelled"
 )
 
 const (
@@ -35,11 +42,21 @@ type Start struct {
 	StartedAt string `json:"started_at"`
 }
 
-// Task is one step to start.
+// Task is one run of one step to start.
 type Task struct {
-	// Step is the step's address.
+	// Step is the step's address: `image`, `invoke["a"]` of an instance, `image.compensate` of what undoes it.
 	Step string
+	// ID is the address, with "#2" and so on behind it when the step runs again by itself.
+	ID   string
 	Type string
+	// Delay is how long to wait before it starts.
+	Delay time.Duration
+	// Late tells what happens after the run failed, was cancelled or is over: a cancel of the run does not reach it.
+	Late bool
+	// Callee is the plan that a step of the type `pipeline` runs.
+	Callee string
+	// Outputs are those of a step that is done as soon as it is evaluated. Ready gives no such task.
+	Outputs json.RawMessage
 	// Provider is the instance that the step asks for, "podman.builder", or empty.
 	Provider string
 	// Input is the resolved configuration: a JSON object without what is null.
@@ -102,12 +119,14 @@ func (e *StepError) Error() string {
 	return strings.Join(append(parts, e.Message), ": ")
 }
 
-// StepState is one step of a run, as it stands.
+// StepState is one step of a run, or one instance of a step with for_each, as it stands. What undid a step comes right behind it.
 type StepState struct {
 	Step   string     `json:"step"`
 	Type   string     `json:"type"`
 	Status Status     `json:"status"`
-	Error  *StepError `json:"error,omitempty"`
+	// Outputs are those of a step that succeeded.
+	Outputs json.RawMessage `json:"outputs,omitempty"`
+	Error   *StepError      `json:"error,omitempty"`
 }
 
 // Result is how a run ended.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/containerpub/cpub/engine/eval"
 	"github.com/containerpub/cpub/sdk/schema"
 )
 
@@ -51,6 +52,23 @@ type Step struct {
 	Provider string `json:"provider,omitempty"`
 	// Deps are the names of the steps that must be done before, in declared order: by reference, or by depends_on.
 	Deps []string `json:"deps,omitempty"`
+	// Section is where in the pipeline the step stands: eval.Main, eval.OnFailure or eval.Finally.
+	Section eval.Section `json:"section,omitempty"`
+	// ForEach tells that the step has instances.
+	ForEach bool `json:"for_each,omitempty"`
+	// ContinueOnError lets the run go on when the step fails.
+	ContinueOnError bool `json:"continue_on_error,omitempty"`
+	// Compensate is what undoes the step; nil: nothing.
+	Compensate *Compensation `json:"compensate,omitempty"`
+	// Callee is the digest of the plan that a step of the type `pipeline` runs.
+	Callee string `json:"callee,omitempty"`
+}
+
+// Compensation is what a plan knows of a compensate block without evaluating it. Deps are the steps that it mentions.
+type Compensation struct {
+	Type     string   `json:"type"`
+	Provider string   `json:"provider,omitempty"`
+	Deps     []string `json:"deps,omitempty"`
 }
 
 // StepSchema is the shape of one step type.

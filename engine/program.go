@@ -2,9 +2,7 @@ package engine
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -37,11 +35,14 @@ func Compile(p *Plan) (*Program, error) {
 	program := &Program{plan: p, module: module, pipeline: pipeline, files: eval.Recorded(evalFiles(p.Reads))}
 	for _, step := range p.Steps {
 		shape := p.Schema(step.Type)
+		block := pipeline.Step(step.Name)
 		switch {
-		case pipeline.Step(step.Name) == nil:
-			return nil, fmt.Errorf("the plan's files hold no step %q", step.Name)
+		case block == nil || (block.ForEach != nil) != step.ForEach || (block.Compensate != nil) != (step.Compensate != nil):
+			return nil, fmt.Errorf("the plan's files hold no such step %q", step.Name)
 		case shape == nil:
 			return nil, fmt.Errorf("the plan has no schema of step type %q", step.Type)
+		case step.Compensate != nil && p.Schema(step.Compensate.Type) == nil:
+			return nil, fmt.Errorf("the plan has no schema of step type %q", step.Compensate.Type)
 		}
 		if name := sensitiveOutput(shape.Step.Output); name != "" {
 			return nil, fmt.Errorf("step %s: the output %q of %s is sensitive; sensitive values cannot be kept in a run yet, since this build has no sealing",
@@ -79,13 +80,13 @@ func (p *Program) Schedule(start Start) (*Schedule, error) {
 	if diags.HasErrors() {
 		return nil, &DiagnosticsError{Diags: diags, Files: p.module.Files}
 	}
-	r := &runScript{program: p, start: start, vars: vars, values: map[int]cty.Value{}}
+	r := &runScript{program: p, start: start, vars: vars, values: map[int]cty.Value{}, instances: map[int]eval.Instances{}}
 	call, diags := r.scope(nil).Pipeline()
 	if diags.HasErrors() {
 		return nil, &DiagnosticsError{Diags: diags, Files: p.module.Files}
 	}
 	s := newSchedule(r, start, call.MaxParallel)
-	s.timeout = call.Timeout
+	s.call = call
 	return s, nil
 }
 
@@ -122,157 +123,4 @@ func (p *Program) sensitiveGiven(variables json.RawMessage) (diags hcl.Diagnosti
 		}
 	}
 	return diags
-}
-
-// Timeout is the run's own; zero: none.
-func (s *Schedule) Timeout() time.Duration { return s.timeout }
-
-// runScript evaluates the plan for one run. It implements script.
-type runScript struct {
-	program *Program
-	start   Start
-	vars    cty.Value
-	values  map[int]cty.Value // what step.NAME means, for steps that ended
-}
-
-func (r *runScript) plan() []Step { return r.program.plan.Steps }
-
-// scope sees the variables and these steps. It has a budget of its own.
-func (r *runScript) scope(steps map[string]cty.Value) *eval.Scope {
-	return r.program.module.Scope(r.program.pipeline, eval.Inputs{
-		Variables: r.vars, Steps: steps, RunID: r.start.RunID, StartedAt: r.start.StartedAt, Files: r.program.files,
-	})
-}
-
-// task evaluates a step whose dependencies are done.
-func (r *runScript) task(index int, s *Schedule) (*Task, *StepError) {
-	step := r.plan()[index]
-	block := r.program.pipeline.Step(step.Name)
-	steps := map[string]cty.Value{}
-	for _, dep := range step.Deps {
-		if err := r.value(dep, s, steps); err != nil {
-			return nil, err
-		}
-	}
-	scope := r.scope(steps)
-	when, diags := scope.When(block)
-	if diags.HasErrors() {
-		return nil, r.invalid(diags)
-	}
-	when = eval.Plain(when)
-	if !when.IsKnown() {
-		return nil, &StepError{Code: CodeInvalid, Kind: kindInvalid, Message: "`when` depends on something that is not known"}
-	}
-	if when.False() {
-		return nil, nil
-	}
-	call, diags := scope.Step(block, r.program.shapes[index].Input)
-	if diags.HasErrors() {
-		return nil, r.invalid(diags)
-	}
-	return r.taskOf(index, call)
-}
-
-// taskOf checks what was evaluated against what can run.
-func (r *runScript) taskOf(index int, call eval.Call) (*Task, *StepError) {
-	step, shape := r.plan()[index], r.program.shapes[index]
-	input, err := eval.JSON(call.Input)
-	if errors.Is(err, eval.ErrSensitive) {
-		err = errors.New("a value in it is sensitive, and would stand in the run's history; this build has no sealing")
-	}
-	if err != nil {
-		return nil, &StepError{Code: CodeInvalid, Kind: kindInvalid, Message: fmt.Sprintf("the step's input cannot be handed over: %v", err)}
-	}
-	locations := eval.Locations(shape.Input, call.Input)
-	if len(locations) > 1 {
-		return nil, &StepError{Code: CodeLocations, Kind: kindPermanent, Message: fmt.Sprintf(
-			"the step uses values that exist in two places, %s and %s; no worker has both: push and pull one of them", locations[0], locations[1])}
-	}
-	task := &Task{
-		Step: step.Name, Type: step.Type, Provider: step.Provider, Input: input, SchemaDigest: r.program.digests[index],
-		Timeout: call.Timeout, QueueTimeout: call.QueueTimeout, Summary: step.Name,
-		Retry: RetryPolicy{
-			MaxAttempts: call.Retry.MaxAttempts, InitialInterval: call.Retry.InitialInterval,
-			BackoffCoefficient: call.Retry.BackoffCoefficient, MaxInterval: call.Retry.MaxInterval, On: call.Retry.On,
-		},
-	}
-	if len(locations) == 1 {
-		task.Location = locations[0]
-	}
-	return task, nil
-}
-
-// value adds what step.NAME means to steps.
-func (r *runScript) value(name string, s *Schedule, steps map[string]cty.Value) *StepError {
-	i, ok := s.byName[name]
-	if !ok {
-		return nil
-	}
-	v, ok := r.values[i]
-	if !ok {
-		shape, st := r.program.shapes[i].Output, s.steps[i]
-		v = eval.SkippedStep(shape, string(st.status))
-		if st.status == StatusSucceeded {
-			outputs, err := eval.ParseOutputs(shape, st.outputs)
-			if err != nil {
-				return badOutputs(r.plan()[i], err)
-			}
-			v = eval.StepValue(shape, outputs, string(st.status))
-		}
-		if st.status.ended() {
-			r.values[i] = v
-		}
-	}
-	steps[name] = v
-	return nil
-}
-
-// checkOutputs holds a step's outputs against its type.
-func (r *runScript) checkOutputs(index int, outputs json.RawMessage) *StepError {
-	if len(outputs) > MaxOutputs {
-		return &StepError{Code: CodeTooLarge, Kind: kindPermanent, Message: fmt.Sprintf(
-			"the step's outputs have %d bytes, more than the %d that are possible: large values are artifacts", len(outputs), MaxOutputs)}
-	}
-	if _, err := eval.ParseOutputs(r.program.shapes[index].Output, outputs); err != nil {
-		return badOutputs(r.plan()[index], err)
-	}
-	return nil
-}
-
-func badOutputs(step Step, err error) *StepError {
-	return &StepError{Code: CodeBadOutputs, Kind: kindPermanent, Message: fmt.Sprintf("the provider's outputs are not those of %s: %v", step.Type, err)}
-}
-
-// outputs evaluates the pipeline's outputs.
-func (r *runScript) outputs(s *Schedule) (json.RawMessage, *StepError) {
-	steps := map[string]cty.Value{}
-	for _, step := range r.plan() {
-		if err := r.value(step.Name, s, steps); err != nil {
-			return nil, err
-		}
-	}
-	all := map[string]json.RawMessage{}
-	for _, o := range r.program.pipeline.Outputs {
-		v, diags := r.scope(steps).Output(o)
-		if diags.HasErrors() {
-			return nil, r.invalid(diags)
-		}
-		data, err := eval.JSON(v)
-		if err != nil {
-			return nil, r.invalid(hcl.Diagnostics{{
-				Severity: hcl.DiagError, Summary: "Output cannot be shown", Detail: fmt.Sprintf("Output %q: %v.", o.Name, err), Subject: o.DeclRange.Ptr(),
-			}})
-		}
-		all[o.Name] = data
-	}
-	data, err := json.Marshal(all)
-	if err != nil {
-		return nil, &StepError{Code: CodeInvalid, Kind: kindInvalid, Message: fmt.Sprintf("encoding the pipeline's outputs: %v", err)}
-	}
-	return data, nil
-}
-
-func (r *runScript) invalid(diags hcl.Diagnostics) *StepError {
-	e := &DiagnosticsError{Diags: eval.Sort(diags), Files: r.program.module.Files}
-	return &StepError{Code: CodeInvalid, Kind: kindInvalid, Message: e.Error()}
 }

@@ -96,8 +96,8 @@ pipeline "p" {
 
 func TestProgramFlow(t *testing.T) {
 	s := scheduleOf(t, planOf(t, flowSource, "first", "second:first", "never:first"), `{"who":"you"}`)
-	if s.Timeout() != 10*time.Minute {
-		t.Errorf("timeout %s", s.Timeout())
+	if s.Settings().Timeout != 10*time.Minute {
+		t.Errorf("timeout %s", s.Settings().Timeout)
 	}
 	tasks := s.Ready()
 	if len(tasks) != 1 {

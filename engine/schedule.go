@@ -1,9 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/containerpub/cpub/engine/eval"
 )
 
 // Status is how far a step is, or how a run ended.
@@ -22,40 +26,104 @@ const (
 // ended tells that nothing more happens to a step of that status.
 func (s Status) ended() bool { return s != StatusPending && s != StatusRunning }
 
+// phase is the part of a run that is under way. They follow each other in this order; a run that succeeded has no undo and no
+// onFailure, one that was cancelled no onFailure.
+type phase string
+
+const (
+	phaseMain      phase = ""
+	phaseUndo      phase = "undo"
+	phaseOnFailure phase = "on_failure"
+	phaseFinally   phase = "finally"
+	phaseDone      phase = "done"
+)
+
 // Schedule is the state of one run: which steps are ready, which are done, and what came of it. It is driven from outside: Ready
 // gives what to start, Done takes what came of it, until Result has one. The same calls in the same order give the same answers,
 // always. It is not safe for concurrent use.
+//
+// A failure in the main part lets nothing more start there; what is under way ends. Then what succeeded is undone (compensate), in
+// reverse order of its ending and one at a time, then on_failure runs, then finally. A cancel does the same without on_failure. In these
+// later parts a failure stops nothing else.
 type Schedule struct {
 	script script
 	start  Start
 	steps  []stepState // in declared order
 	byName map[string]int
-	after  [][]int // index of a step -> of those that wait for it, in declared order
+	after  [][]int        // index of a step -> of those that wait for it, in declared order
+	units  map[string]ref // what is under way, by address
 
 	maxParallel int
-	timeout     time.Duration
+	call        eval.PipelineCall
+	phase       phase
 	running     int
+	endings     int   // how many instances ended
+	undo        []ref // what is to be undone yet, in order
 	cancelled   bool
-	err         *StepError // the failure that ended the run
+	err         *StepError // the failure that ended the main part
+	late        *StepError // the first failure after it
+	outputs     json.RawMessage
 	result      *Result
+}
+
+// ref names one run of one instance of a step, or of what undoes it.
+type ref struct {
+	step, instance int
+	undo           bool
 }
 
 // stepState is what a Schedule knows of one step.
 type stepState struct {
+	status      Status
+	waits       int // for so many steps yet
+	keyed       bool
+	maxParallel int        // of its instances
+	instances   []instance // one, for a step without for_each; none before it is opened
+	next        int        // the first instance that was never started
+	again       []int      // instances to run once more
+	active      int        // instances under way
+	left        int        // instances that have not ended
+	err         *StepError // why it failed before it had instances
+}
+
+// instance is what a Schedule knows of one instance of a step.
+type instance struct {
+	key     string
 	status  Status
-	waits   int             // for so many steps yet
 	outputs json.RawMessage // nil unless succeeded
 	err     *StepError
+	round   int           // how often it was started, this time included
+	delay   time.Duration // before it starts again
+	ended   int           // its place among those that ended, from 1
+	undone  Status        // how far undoing it is; empty: not begun
+	undoErr *StepError
+}
+
+// expansion is what opening a step gives.
+type expansion struct {
+	skip bool
+	// keyed tells that the step has for_each: an instance for each key.
+	keyed       bool
+	keys        []string
+	maxParallel int // 0: no bound
+}
+
+// verdict is what a step's own conditions say of its success.
+type verdict struct {
+	again bool
+	delay time.Duration
 }
 
 // script evaluates what a pipeline's text says. Program implements it; tests do with functions.
 type script interface {
-	// names and deps are the steps in declared order and what each depends on.
+	// plan gives the steps in declared order and what each depends on.
 	plan() []Step
-	// task evaluates a step whose dependencies are done. A nil task without an error is a step that `when` leaves out.
-	task(index int, s *Schedule) (*Task, *StepError)
-	// checkOutputs says whether a step's outputs can be what its type promises.
-	checkOutputs(index int, outputs json.RawMessage) *StepError
+	// open evaluates what is known of a step before its instances: for_each, and `when` unless that differs between them.
+	open(step int, s *Schedule) (expansion, *StepError)
+	// task evaluates an instance. A nil task without an error is one that `when` leaves out.
+	task(r ref, s *Schedule) (*Task, *StepError)
+	// settle says whether outputs can be what the step's type promises, whether its postconditions hold, and whether it runs again.
+	settle(r ref, s *Schedule, outputs json.RawMessage) (verdict, *StepError)
 	// outputs evaluates the pipeline's outputs: a JSON object.
 	outputs(s *Schedule) (json.RawMessage, *StepError)
 }
@@ -64,7 +132,7 @@ type script interface {
 func newSchedule(sc script, start Start, maxParallel int) *Schedule {
 	plan := sc.plan()
 	s := &Schedule{
-		script: sc, start: start, maxParallel: max(maxParallel, 1),
+		script: sc, start: start, maxParallel: max(maxParallel, 1), units: map[string]ref{},
 		steps: make([]stepState, len(plan)), byName: make(map[string]int, len(plan)), after: make([][]int, len(plan)),
 	}
 	for i, step := range plan {
@@ -73,7 +141,7 @@ func newSchedule(sc script, start Start, maxParallel int) *Schedule {
 	for i, step := range plan {
 		s.steps[i].status = StatusPending
 		for _, dep := range step.Deps {
-			if d, ok := s.byName[dep]; ok {
+			if d, ok := s.byName[dep]; ok && plan[d].Section == step.Section { // those of the main part have ended when a later one begins
 				s.steps[i].waits++
 				s.after[d] = append(s.after[d], i)
 			}
@@ -82,84 +150,388 @@ func newSchedule(sc script, start Start, maxParallel int) *Schedule {
 	return s
 }
 
-// Ready gives the steps to start now, in declared order, so many that max_parallel are under way, and counts them as started. Steps
-// that `when` leaves out, and steps whose expressions fail, end here without being given.
+// Ready gives what to start now, in declared order, so much that max_parallel steps are under way, and counts it as started. Steps
+// that `when` leaves out, that compute alone, and whose expressions fail, end here without being given.
 func (s *Schedule) Ready() []Task {
 	var tasks []Task
-	for i := 0; i < len(s.steps) && !s.stopped() && s.running < s.maxParallel; i++ {
-		if s.steps[i].status != StatusPending || s.steps[i].waits > 0 {
+	for {
+		if s.phase == phaseUndo {
+			tasks = s.startUndo(tasks)
+		} else {
+			tasks = s.startSteps(tasks)
+		}
+		if s.running > 0 || !s.advance() {
+			return tasks
+		}
+	}
+}
+
+// section is the part of the pipeline whose steps run now.
+func (s *Schedule) section() eval.Section {
+	switch s.phase {
+	case phaseOnFailure:
+		return eval.OnFailure
+	case phaseFinally:
+		return eval.Finally
+	default:
+		return eval.Main
+	}
+}
+
+// startSteps starts what can start in this phase.
+func (s *Schedule) startSteps(tasks []Task) []Task {
+	plan, section := s.script.plan(), s.section()
+	for i := 0; i < len(s.steps) && s.phase != phaseDone && !s.stopped() && s.running < s.maxParallel; i++ {
+		st := &s.steps[i]
+		if st.status.ended() || st.waits > 0 || plan[i].Section != section {
 			continue
 		}
-		task, err := s.script.task(i, s)
-		switch {
-		case err != nil:
-			s.end(i, StatusFailed, nil, err)
-		case task == nil:
-			s.end(i, StatusSkipped, nil, nil)
+		if st.status == StatusPending {
+			s.open(i)
+		}
+		tasks = s.startInstances(i, tasks)
+		if st.status.ended() {
 			i = s.firstFreed(i) - 1
-		default:
-			s.steps[i].status = StatusRunning
-			s.running++
-			tasks = append(tasks, *task)
 		}
 	}
 	return tasks
 }
 
-// firstFreed is where to look on after a step was skipped: a step that waited for it alone may stand before it.
-func (s *Schedule) firstFreed(skipped int) int {
-	if a := s.after[skipped]; len(a) > 0 && a[0] < skipped {
+// firstFreed is where to look on after a step ended at once: a step that waited for it alone may stand before it.
+func (s *Schedule) firstFreed(ended int) int {
+	if a := s.after[ended]; len(a) > 0 && a[0] < ended {
 		return a[0]
 	}
-	return skipped + 1
+	return ended + 1
 }
 
-// Done takes what came of a step that Ready gave. A step that is not under way is left as it is: outcomes may be told twice.
+// open gives a step its instances.
+func (s *Schedule) open(i int) {
+	x, err := s.script.open(i, s)
+	st := &s.steps[i]
+	switch {
+	case err != nil:
+		st.err = err
+		s.failed(i, err, s.script.plan()[i].Name)
+		s.endStep(i, StatusFailed)
+	case x.skip:
+		s.endStep(i, StatusSkipped)
+	case x.keyed && len(x.keys) == 0:
+		st.keyed = true
+		s.endStep(i, StatusSucceeded)
+	default:
+		st.status, st.keyed, st.maxParallel = StatusRunning, x.keyed, x.maxParallel
+		if !x.keyed {
+			x.keys = []string{""}
+		}
+		st.instances, st.left = make([]instance, len(x.keys)), len(x.keys)
+		for k, key := range x.keys {
+			st.instances[k] = instance{key: key, status: StatusPending}
+		}
+	}
+}
+
+// startInstances starts instances of one step, those that run again first.
+func (s *Schedule) startInstances(i int, tasks []Task) []Task {
+	st := &s.steps[i]
+	for !s.stopped() && s.running < s.maxParallel && (st.maxParallel == 0 || st.active < st.maxParallel) {
+		r := ref{step: i}
+		switch {
+		case len(st.again) > 0:
+			r.instance, st.again = st.again[0], st.again[1:]
+		case st.next < len(st.instances):
+			r.instance = st.next
+			st.next++
+		default:
+			return tasks
+		}
+		tasks = s.startOne(r, tasks)
+	}
+	return tasks
+}
+
+// startOne starts an instance, or ends it where there is nothing to start.
+func (s *Schedule) startOne(r ref, tasks []Task) []Task {
+	inst := s.instance(r)
+	inst.round++
+	task, err := s.script.task(r, s)
+	switch {
+	case err != nil:
+		s.endInstance(r, StatusFailed, nil, err)
+	case task == nil:
+		s.endInstance(r, StatusSkipped, nil, nil)
+	case task.Outputs != nil:
+		s.settle(r, task.Outputs)
+	default:
+		s.under(r)
+		return append(tasks, s.named(r, *task))
+	}
+	return tasks
+}
+
+// under counts an instance as under way.
+func (s *Schedule) under(r ref) {
+	s.instance(r).status = StatusRunning
+	s.steps[r.step].active++
+	s.running++
+	s.units[s.address(r)] = r
+}
+
+// named gives a task its names.
+func (s *Schedule) named(r ref, task Task) Task {
+	inst := s.instance(r)
+	task.Step = s.address(r)
+	task.ID, task.Summary, task.Late = task.Step, task.Step, s.phase != phaseMain
+	if !r.undo {
+		task.Delay = inst.delay
+		if inst.round > 1 {
+			task.ID = fmt.Sprintf("%s#%d", task.Step, inst.round)
+		}
+	}
+	return task
+}
+
+func (s *Schedule) instance(r ref) *instance { return &s.steps[r.step].instances[r.instance] }
+
+// address is `image`, `invoke["a"]`, or either with ".compensate".
+func (s *Schedule) address(r ref) string {
+	name := Address(s.script.plan()[r.step].Name, s.instance(r).key, s.steps[r.step].keyed)
+	if r.undo {
+		name += ".compensate"
+	}
+	return name
+}
+
+// Done takes what came of a task that Ready gave. One that is not under way is left as it is: outcomes may be told twice.
 func (s *Schedule) Done(step string, o Outcome) {
-	i, ok := s.byName[step]
-	if !ok || s.steps[i].status != StatusRunning {
+	r, ok := s.units[step]
+	if !ok {
 		return
 	}
+	delete(s.units, step)
 	s.running--
+	if r.undo {
+		s.undid(r, o)
+		return
+	}
+	s.steps[r.step].active--
 	switch {
 	case o.Cancelled:
-		s.cancelled = true
-		s.end(i, StatusCancelled, nil, nil)
+		s.endCancelled(r)
 	case o.Err != nil:
-		s.end(i, StatusFailed, nil, o.Err)
+		s.endInstance(r, StatusFailed, nil, o.Err)
 	default:
-		if err := s.script.checkOutputs(i, o.Outputs); err != nil {
-			s.end(i, StatusFailed, nil, err)
-			return
-		}
-		s.end(i, StatusSucceeded, o.Outputs, nil)
+		s.settle(r, o.Outputs)
 	}
 }
 
-// end settles a step.
-func (s *Schedule) end(i int, status Status, outputs json.RawMessage, err *StepError) {
-	s.steps[i].status, s.steps[i].outputs, s.steps[i].err = status, outputs, err
-	if err != nil {
-		err.Step = s.script.plan()[i].Name
-		if s.err == nil {
-			s.err = err
-		}
+func (s *Schedule) endCancelled(r ref) {
+	if s.phase == phaseMain {
+		s.cancelled = true
+		s.endInstance(r, StatusCancelled, nil, nil)
+		return
 	}
+	s.endInstance(r, StatusFailed, nil, &StepError{Code: CodeCancelled, Kind: kindPermanent, Message: "it was cancelled"})
+}
+
+// settle takes a success: it may be none, or not the last run of the step.
+func (s *Schedule) settle(r ref, outputs json.RawMessage) {
+	v, err := s.script.settle(r, s, outputs)
+	switch {
+	case err != nil:
+		s.endInstance(r, StatusFailed, nil, err)
+	case !v.again:
+		s.endInstance(r, StatusSucceeded, outputs, nil)
+	case s.stopped():
+		s.endInstance(r, StatusCancelled, nil, nil)
+	default:
+		inst := s.instance(r)
+		inst.status, inst.delay = StatusPending, v.delay
+		s.steps[r.step].again = append(s.steps[r.step].again, r.instance)
+	}
+}
+
+// endInstance settles an instance for good, and with the last one its step.
+func (s *Schedule) endInstance(r ref, status Status, outputs json.RawMessage, err *StepError) {
+	inst, st := s.instance(r), &s.steps[r.step]
+	s.endings++
+	inst.status, inst.outputs, inst.err, inst.ended = status, outputs, err, s.endings
+	if err != nil {
+		s.failed(r.step, err, s.address(r))
+	}
+	if st.left--; st.left == 0 {
+		s.endStep(r.step, st.together())
+	}
+}
+
+// together is the status of a step by those of its instances.
+func (st *stepState) together() Status {
+	seen := map[Status]bool{}
+	for i := range st.instances {
+		seen[st.instances[i].status] = true
+	}
+	switch {
+	case seen[StatusFailed]:
+		return StatusFailed
+	case seen[StatusCancelled] || seen[StatusPending]:
+		return StatusCancelled
+	case seen[StatusSucceeded] || len(st.instances) == 0:
+		return StatusSucceeded
+	default:
+		return StatusSkipped
+	}
+}
+
+// failed notes a failure, which ends the main part unless the step says otherwise.
+func (s *Schedule) failed(step int, err *StepError, address string) {
+	err.Step = address
+	switch {
+	case s.script.plan()[step].ContinueOnError:
+	case s.phase == phaseMain && s.err == nil:
+		s.err = err
+	case s.phase != phaseMain && s.late == nil:
+		s.late = err
+	}
+}
+
+func (s *Schedule) endStep(i int, status Status) {
+	s.steps[i].status = status
 	for _, a := range s.after[i] {
 		s.steps[a].waits--
 	}
 }
 
-// Cancel lets no further step start. Those under way are the caller's to end.
-func (s *Schedule) Cancel() { s.cancelled = true }
+// Cancel lets no further step start. Those under way are the caller's to end. It changes nothing once the main part is over.
+func (s *Schedule) Cancel() {
+	if s.phase == phaseMain {
+		s.cancelled = true
+	}
+}
 
-// stopped tells that no further step starts.
-func (s *Schedule) stopped() bool { return s.cancelled || s.err != nil }
+// Fail does as Cancel does, and has the run fail with err.
+func (s *Schedule) Fail(err *StepError) {
+	if s.phase == phaseMain && s.err == nil {
+		s.err = err
+	}
+}
 
-// Outputs are a succeeded step's outputs; nil for any other.
-func (s *Schedule) Outputs(step string) json.RawMessage {
-	if i, ok := s.byName[step]; ok {
-		return s.steps[i].outputs
+// stopped tells that nothing further starts in the main part.
+func (s *Schedule) stopped() bool { return s.phase == phaseMain && (s.cancelled || s.err != nil) }
+
+// advance goes to the next phase, once nothing is under way in this one. It reports false when there is none.
+func (s *Schedule) advance() bool {
+	switch s.phase {
+	case phaseMain:
+		s.endMain()
+	case phaseUndo:
+		s.phase = phaseFinally
+		if s.err != nil {
+			s.phase = phaseOnFailure
+		}
+	case phaseOnFailure:
+		s.phase = phaseFinally
+	case phaseFinally:
+		s.phase = phaseDone
+	case phaseDone:
+		return false
+	}
+	return s.phase != phaseDone
+}
+
+// endMain settles how the main part ended, and what follows it.
+func (s *Schedule) endMain() {
+	for i := range s.steps {
+		if st := &s.steps[i]; st.status == StatusRunning { // some of its instances will never start
+			st.status = st.together()
+		}
+	}
+	if s.err == nil && !s.cancelled && s.wasCancelled() {
+		s.err = &StepError{Code: CodeInvalid, Kind: kindPermanent, Message: "the plan's steps wait for each other"}
+	}
+	if s.err == nil && !s.wasCancelled() {
+		outputs, err := s.script.outputs(s)
+		if err == nil && len(outputs) > MaxOutputs {
+			err = &StepError{Code: CodeTooLarge, Kind: kindPermanent, Message: fmt.Sprintf(
+				"the pipeline's outputs have %d bytes, more than the %d that are possible: hand over large values as artifacts", len(outputs), MaxOutputs)}
+		}
+		s.outputs, s.err = outputs, err
+	}
+	s.phase = phaseFinally
+	if s.err != nil || s.wasCancelled() {
+		s.outputs, s.phase = nil, phaseUndo
+		s.undo = s.undoable()
+	}
+}
+
+// wasCancelled tells that a cancel changed something: one that came too late does not.
+func (s *Schedule) wasCancelled() bool {
+	for i, step := range s.script.plan() {
+		if st := s.steps[i].status; step.Section == eval.Main && (!st.ended() || st == StatusCancelled) {
+			return true
+		}
+	}
+	return false
+}
+
+// undoable are the instances that can be undone, the last to end first.
+func (s *Schedule) undoable() (out []ref) {
+	for i, step := range s.script.plan() {
+		if step.Compensate == nil {
+			continue
+		}
+		for k := range s.steps[i].instances {
+			if s.steps[i].instances[k].status == StatusSucceeded {
+				out = append(out, ref{step: i, instance: k, undo: true})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b ref) int { return cmp.Compare(s.instance(b).ended, s.instance(a).ended) })
+	return out
+}
+
+// startUndo starts the next thing to undo.
+func (s *Schedule) startUndo(tasks []Task) []Task {
+	for s.running == 0 && len(s.undo) > 0 {
+		r := s.undo[0]
+		s.undo = s.undo[1:]
+		task, err := s.script.task(r, s)
+		if err != nil {
+			s.undid(r, Outcome{Err: err})
+			continue
+		}
+		s.instance(r).undone = StatusRunning
+		s.running++
+		s.units[s.address(r)] = r
+		tasks = append(tasks, s.named(r, *task))
+	}
+	return tasks
+}
+
+// undid takes what came of undoing something. A failure is noted, and stops nothing.
+func (s *Schedule) undid(r ref, o Outcome) {
+	inst := s.instance(r)
+	err := o.Err
+	switch {
+	case o.Cancelled:
+		err = &StepError{Code: CodeCancelled, Kind: kindPermanent, Message: "it was cancelled"}
+	case err == nil:
+		_, err = s.script.settle(r, s, o.Outputs)
+	}
+	if err == nil {
+		inst.undone = StatusSucceeded
+		return
+	}
+	err.Step = s.address(r)
+	inst.undone, inst.undoErr = StatusFailed, err
+	if s.late == nil {
+		s.late = err
+	}
+}
+
+// Outputs are a succeeded step's outputs, or an instance's, by its address; nil for any other.
+func (s *Schedule) Outputs(address string) json.RawMessage {
+	if i, ok := s.byName[address]; ok && !s.steps[i].keyed && len(s.steps[i].instances) == 1 {
+		return s.steps[i].instances[0].outputs
 	}
 	return nil
 }
@@ -172,66 +544,63 @@ func (s *Schedule) Status(step string) Status {
 	return ""
 }
 
+// Settings are what the pipeline says of its runs.
+func (s *Schedule) Settings() eval.PipelineCall { return s.call }
+
+// Failure is what the run failed with so far, or nil.
+func (s *Schedule) Failure() *StepError { return s.err }
+
 // Result is how the run ended; false as long as steps are under way or may start. Call it after Ready gave nothing.
 func (s *Schedule) Result() (Result, bool) {
-	if s.running > 0 || !s.stopped() && s.left() {
+	if s.phase != phaseDone {
 		return Result{}, false
 	}
 	if s.result == nil {
-		r := s.conclude()
-		s.result = &r
+		s.result = &Result{Status: StatusSucceeded, Outputs: s.outputs, Error: s.err, Steps: s.States()}
+		switch {
+		case s.err != nil:
+			s.result.Status = StatusFailed
+		case s.wasCancelled():
+			s.result.Status = StatusCancelled
+		case s.late != nil:
+			s.result.Status, s.result.Error, s.result.Outputs = StatusFailed, s.late, nil
+		}
 	}
 	return *s.result, true
 }
 
-// left tells that a step has not ended.
-func (s *Schedule) left() bool {
-	for i := range s.steps {
-		if !s.steps[i].status.ended() {
-			return true
-		}
-	}
-	return false
-}
-
-// conclude makes the result. A failure that came before a cancel is what is told; a cancel that came too late changes nothing.
-func (s *Schedule) conclude() Result {
-	r := Result{Status: StatusSucceeded, Error: s.err}
-	switch {
-	case s.err != nil:
-		r.Status = StatusFailed
-	case s.left() || s.anyCancelled():
-		r.Status = StatusCancelled
-	default:
-		outputs, err := s.script.outputs(s)
-		if err == nil && len(outputs) > MaxOutputs {
-			err = &StepError{Code: CodeTooLarge, Kind: kindPermanent, Message: fmt.Sprintf(
-				"the pipeline's outputs have %d bytes, more than the %d that are possible: hand over large values as artifacts", len(outputs), MaxOutputs)}
-		}
-		if err != nil {
-			r.Status, r.Error = StatusFailed, err
-			break
-		}
-		r.Outputs = outputs
-	}
-	r.Steps = s.States()
-	return r
-}
-
-func (s *Schedule) anyCancelled() bool {
-	for i := range s.steps {
-		if s.steps[i].status == StatusCancelled {
-			return true
-		}
-	}
-	return false
-}
-
-// States are all steps as they stand, in declared order.
+// States are all steps as they stand, in declared order, those with for_each by instance once they have some.
 func (s *Schedule) States() []StepState {
-	states := make([]StepState, len(s.steps))
+	states := make([]StepState, 0, len(s.steps))
 	for i, step := range s.script.plan() {
-		states[i] = StepState{Step: step.Name, Type: step.Type, Status: s.steps[i].status, Error: s.steps[i].err}
+		st := &s.steps[i]
+		if len(st.instances) == 0 {
+			states = append(states, StepState{Step: step.Name, Type: step.Type, Status: st.status, Error: st.err})
+			continue
+		}
+		for k := range st.instances {
+			inst := &st.instances[k]
+			r := ref{step: i, instance: k}
+			states = append(states, StepState{
+				Step: s.address(r), Type: step.Type, Status: s.shown(inst), Error: inst.err, Outputs: inst.outputs,
+			})
+			if inst.undone != "" {
+				r.undo = true
+				states = append(states, StepState{Step: s.address(r), Type: step.Compensate.Type, Status: inst.undone, Error: inst.undoErr})
+			}
+		}
 	}
 	return states
+}
+
+// shown is an instance's status for people: one that waits to run again is under way.
+func (s *Schedule) shown(inst *instance) Status {
+	switch {
+	case inst.status != StatusPending || inst.round == 0:
+		return inst.status
+	case s.phase == phaseMain:
+		return StatusRunning
+	default:
+		return StatusCancelled
+	}
 }

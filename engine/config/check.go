@@ -38,8 +38,11 @@ func (m *Module) checkPipeline(p *eval.Pipeline, known hcl.Diagnostics, files ev
 	})...)
 	known = append(known, m.CheckCycles(p)...)
 	for _, s := range p.Steps {
-		known = append(known, m.checkType(s)...)
-		known = append(known, m.checkKinds(p, s)...)
+		for _, one := range withCompensate(s) {
+			known = append(known, m.checkType(one)...)
+			known = append(known, m.checkKinds(p, one)...)
+		}
+		known = append(known, m.checkCallee(p, s)...)
 	}
 	more := m.evaluateAll(p, m.UnknownSteps(p), eval.Inputs{Files: files})
 	more = append(more, m.Scope(p, eval.Inputs{Files: files}).Prefetch()...)
@@ -52,12 +55,7 @@ func (m *Module) evaluateAll(p *eval.Pipeline, steps map[string]cty.Value, in ev
 	_, more := m.Scope(p, in).Pipeline()
 	diags = append(diags, more...)
 	for _, s := range p.Steps {
-		_, more := m.Scope(p, in).When(s)
-		diags = append(diags, more...)
-		if offer, ok := m.schemas[s.Type]; ok {
-			_, more = m.Scope(p, in).Step(s, offer.Step.Input)
-			diags = append(diags, more...)
-		}
+		diags = append(diags, m.evaluateStep(p, s, in)...)
 	}
 	for _, o := range p.Outputs {
 		_, more := m.Scope(p, in).Output(o)
@@ -66,12 +64,82 @@ func (m *Module) evaluateAll(p *eval.Pipeline, steps map[string]cty.Value, in ev
 	return eval.Sort(diags)
 }
 
+// withCompensate gives a step and what undoes it.
+func withCompensate(s *eval.Step) []*eval.Step {
+	if s.Compensate == nil {
+		return []*eval.Step{s}
+	}
+	return []*eval.Step{s, s.Compensate}
+}
+
+// evaluateStep evaluates everything in a step as any instance of it would.
+func (m *Module) evaluateStep(p *eval.Pipeline, s *eval.Step, in eval.Inputs) (diags hcl.Diagnostics) {
+	if s.Section != eval.Main {
+		in.RunError = unknownError()
+	}
+	if s.ForEach != nil {
+		all, more := m.Scope(p, in).ForEach(s)
+		diags = append(diags, more...)
+		in.Each = all.AnyEach()
+	}
+	_, more := m.Scope(p, in).When(s)
+	diags = append(diags, more...)
+	diags = append(diags, m.conditions(p, s.Preconditions, in)...)
+	offer, known := m.schemas[s.Type]
+	in.Self = cty.DynamicVal
+	if known {
+		call, more := m.Scope(p, in).Step(s, offer.Step.Input)
+		diags = append(diags, more...)
+		if s.Callee != nil && !more.HasErrors() {
+			diags = append(diags, m.checkCallVariables(s, call.Input)...)
+		}
+		in.Self = eval.UnknownStep(offer.Step.Output)
+	}
+	diags = append(diags, m.conditions(p, s.Postconditions, in)...)
+	if s.Until != nil {
+		_, more = m.Scope(p, in).Until(s.Until)
+		diags = append(diags, more...)
+	}
+	if c := s.Compensate; c != nil {
+		in.RunError = unknownError()
+		if offer, known := m.schemas[c.Type]; known {
+			_, more = m.Scope(p, in).Step(c, offer.Step.Input)
+			diags = append(diags, more...)
+		}
+	}
+	return diags
+}
+
+// conditions evaluates conditions; one that is known not to hold is no mistake, but a run that will fail.
+func (m *Module) conditions(p *eval.Pipeline, all []*eval.Condition, in eval.Inputs) (diags hcl.Diagnostics) {
+	for _, c := range all {
+		scope := m.Scope(p, in)
+		if c.Condition != nil {
+			_, more := scope.Value(c.Condition, cty.Bool)
+			diags = append(diags, more...)
+		}
+		if c.Message != nil {
+			_, more := scope.Value(c.Message, cty.String)
+			diags = append(diags, more...)
+		}
+	}
+	return eval.Sort(diags)
+}
+
+// unknownError is what run.error means while checking.
+func unknownError() cty.Value {
+	return cty.UnknownVal(cty.Object(map[string]cty.Type{"step": cty.String, "code": cty.String, "message": cty.String}))
+}
+
 // UnknownSteps gives the steps of a pipeline before any of them ran. Those of unknown types are left out.
 func (m *Module) UnknownSteps(p *eval.Pipeline) map[string]cty.Value {
 	steps := map[string]cty.Value{}
 	for _, s := range p.Steps {
 		if offer, ok := m.schemas[s.Type]; ok {
 			steps[s.Name] = eval.UnknownStep(offer.Step.Output)
+			if s.ForEach != nil {
+				steps[s.Name] = eval.UnknownInstances(steps[s.Name])
+			}
 		}
 	}
 	return steps
@@ -80,9 +148,6 @@ func (m *Module) UnknownSteps(p *eval.Pipeline) map[string]cty.Value {
 func (m *Module) checkType(s *eval.Step) hcl.Diagnostics {
 	offer, ok := m.schemas[s.Type]
 	if !ok {
-		if eval.IsLater(s.Type) {
-			return nil // told by the parser
-		}
 		hint := eval.Suggest(s.Type, m.schemas.names())
 		if hint != "" {
 			hint = fmt.Sprintf("Did you mean %q?", hint)

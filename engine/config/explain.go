@@ -2,12 +2,10 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/containerpub/cpub/engine"
@@ -93,6 +91,19 @@ type explainer struct {
 
 func (e explainer) scope() *eval.Scope { return e.m.Scope(e.p, e.in) }
 
+// of sees what every instance of a step sees.
+func (e explainer) of(s *eval.Step) (explainer, hcl.Diagnostics) {
+	if s.Section != eval.Main {
+		e.in.RunError = unknownError()
+	}
+	if s.ForEach == nil {
+		return e, nil
+	}
+	all, diags := e.scope().ForEach(s)
+	e.in.Each = all.AnyEach()
+	return e, diags
+}
+
 func (e explainer) variables(vars *Values) []ExplainedValue {
 	out := []ExplainedValue{}
 	for _, v := range e.m.Variables {
@@ -112,7 +123,7 @@ func (e explainer) variables(vars *Values) []ExplainedValue {
 func (e explainer) step(plan *engine.Plan, s engine.Step, stages map[string]int) (ExplainedStep, hcl.Diagnostics) {
 	decl := e.p.Step(s.Name)
 	out := ExplainedStep{Name: s.Name, Type: s.Type, Provider: s.Provider, After: s.Deps, Stage: stageOf(plan, s.Name, stages), Input: []ExplainedValue{}}
-	var diags hcl.Diagnostics
+	e, diags := e.of(decl)
 	if decl.When != nil {
 		when, more := e.scope().When(decl)
 		diags = append(diags, more...)
@@ -132,15 +143,11 @@ func (e explainer) step(plan *engine.Plan, s engine.Step, stages map[string]int)
 		}
 	}
 	for _, b := range shape.Blocks {
-		if v := call.Input.GetAttr(b.Name); hasBlock(decl.Body, b) {
+		if v := call.Input.GetAttr(b.Name); eval.HasBlock(decl.Body, b.Name) {
 			out.Input = append(out.Input, ExplainedValue{Name: b.Name, Value: eval.Show(v, "(not known yet)")})
 		}
 	}
 	return out, diags
-}
-
-func hasBlock(body *hclsyntax.Body, b schema.Block) bool {
-	return slices.ContainsFunc(body.Blocks, func(x *hclsyntax.Block) bool { return x.Type == b.Name })
 }
 
 // text shows a value, and says of what is unknown which steps tell it.

@@ -29,6 +29,10 @@ type Module struct {
 
 	schemas Schemas
 	reads   []eval.File
+	// callees are the plans that steps of the type `pipeline` run, by digest, of other modules too.
+	callees map[string]*engine.Plan
+	// sources are the modules that steps name with `source`, by that.
+	sources map[string]*Module
 }
 
 // Plan returns the plan of that pipeline, or nil.
@@ -45,18 +49,24 @@ func (m *Module) Plan(pipeline string) *engine.Plan {
 // told at once, sorted by file and place. The module is never nil; it has plans when there is no error. Variables are not needed
 // for it: see Variables.
 func Load(ctx context.Context, path string, schemas Schemas, opts Options) (*Module, hcl.Diagnostics) {
+	return load(ctx, path, schemas.withBuiltin(), opts, nil)
+}
+
+// load reads a module that those of the folders in from call, the outermost first.
+func load(ctx context.Context, path string, schemas Schemas, opts Options, from []string) (*Module, hcl.Diagnostics) {
 	dir, files, err := readModule(ctx, path)
 	if err != nil {
 		return &Module{Module: &eval.Module{Files: map[string]*hcl.File{}}, Dir: path, schemas: schemas}, failed(err)
 	}
 	parsed, diags := eval.Parse(files)
-	m := &Module{Module: parsed, Dir: dir, schemas: schemas}
+	m := &Module{Module: parsed, Dir: dir, schemas: schemas, callees: map[string]*engine.Plan{}, sources: map[string]*Module{}}
 	rec, err := newRecorder(dir)
 	if err != nil {
 		return m, append(diags, failed(err)...)
 	}
 	defer rec.close()
 	diags = append(diags, m.checkVersion(opts.Version)...)
+	diags = append(diags, m.loadSources(ctx, opts, from)...)
 	diags = append(diags, m.check(rec)...)
 	m.reads = recordedFiles(rec)
 	if !diags.HasErrors() && len(m.Pipelines) == 0 {
@@ -102,34 +112,69 @@ func recordedFiles(r *recorder) []eval.File {
 
 // makePlans makes the plan of every pipeline. All hold the whole module, so that each is complete by itself.
 func (m *Module) makePlans(files []eval.File) (diags hcl.Diagnostics) {
+	made := map[string]*engine.Plan{}
 	for _, p := range m.Pipelines {
-		plan := &engine.Plan{
-			Format: engine.PlanFormat, Language: engine.Language, Pipeline: p.Name, Files: planFiles(files), Reads: planFiles(m.reads),
-		}
-		types := map[string]bool{}
-		for _, s := range p.Steps {
-			step := engine.Step{Name: s.Name, Type: s.Type, Provider: s.Provider}
-			for _, d := range m.Deps(p, s) {
-				step.Deps = append(step.Deps, d.Step)
-			}
-			plan.Steps = append(plan.Steps, step)
-			types[s.Type] = true
-		}
-		if err := m.addSchemas(plan, types); err != nil {
-			return failed(err)
-		}
-		if _, _, err := plan.Encode(); err != nil {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError, Summary: "Plan too large", Detail: err.Error() + ".", Subject: p.DeclRange.Ptr(),
-			})
-			continue
-		}
-		m.Plans = append(m.Plans, plan)
+		diags = append(diags, m.makePlan(p, files, made)...)
 	}
 	if diags.HasErrors() {
-		m.Plans = nil
+		return diags
+	}
+	for _, p := range m.Pipelines {
+		m.Plans = append(m.Plans, made[p.Name])
 	}
 	return diags
+}
+
+// makePlan makes a pipeline's plan, and before it those of the pipelines that it calls: a plan names them by their digests.
+func (m *Module) makePlan(p *eval.Pipeline, files []eval.File, made map[string]*engine.Plan) (diags hcl.Diagnostics) {
+	if made[p.Name] != nil {
+		return nil
+	}
+	plan := &engine.Plan{
+		Format: engine.PlanFormat, Language: engine.Language, Pipeline: p.Name, Files: planFiles(files), Reads: planFiles(m.reads),
+	}
+	types := map[string]bool{}
+	for _, s := range p.Steps {
+		step := m.planStep(p, s, types)
+		if s.Callee != nil {
+			callee, more := m.callee(s, files, made)
+			diags = append(diags, more...)
+			step.Callee = callee
+		}
+		plan.Steps = append(plan.Steps, step)
+	}
+	if diags.HasErrors() {
+		return diags
+	}
+	if err := m.addSchemas(plan, types); err != nil {
+		return failed(err)
+	}
+	if _, _, err := plan.Encode(); err != nil {
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Plan too large", Detail: err.Error() + ".", Subject: p.DeclRange.Ptr()}}
+	}
+	made[p.Name] = plan
+	return nil
+}
+
+// planStep is what a plan holds of a step. The types that it uses are added to types.
+func (m *Module) planStep(p *eval.Pipeline, s *eval.Step, types map[string]bool) engine.Step {
+	step := engine.Step{
+		Name: s.Name, Type: s.Type, Provider: s.Provider, Section: s.Section, ForEach: s.ForEach != nil, ContinueOnError: s.ContinueOnError,
+		Deps: depNames(m.Deps(p, s)),
+	}
+	types[s.Type] = true
+	if c := s.Compensate; c != nil {
+		step.Compensate = &engine.Compensation{Type: c.Type, Provider: c.Provider, Deps: depNames(m.UndoDeps(p, s))}
+		types[c.Type] = true
+	}
+	return step
+}
+
+func depNames(deps []eval.Dep) (names []string) {
+	for _, d := range deps {
+		names = append(names, d.Step)
+	}
+	return names
 }
 
 func (m *Module) addSchemas(plan *engine.Plan, types map[string]bool) error {

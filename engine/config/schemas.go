@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/containerpub/cpub/engine/eval"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
 	"github.com/containerpub/cpub/sdk/schema"
@@ -41,6 +42,9 @@ func FromProviders(infos ...sdk.Info) (Schemas, error) {
 			if !ok {
 				offer.Step = schema.Step{Input: t.Input, Output: t.Output}
 			}
+			if eval.IsBuiltin(t.Name) {
+				return nil, fmt.Errorf("provider %s offers the step type %q, which is the engine's own", info.Name, t.Name)
+			}
 			if !slices.Contains(offer.Providers, info.Name) {
 				offer.Providers = append(offer.Providers, info.Name)
 				slices.Sort(offer.Providers)
@@ -49,6 +53,19 @@ func FromProviders(infos ...sdk.Info) (Schemas, error) {
 		}
 	}
 	return s, nil
+}
+
+// withBuiltin adds the engine's own step types.
+func (s Schemas) withBuiltin() Schemas {
+	all := maps.Clone(s)
+	if all == nil {
+		all = Schemas{}
+	}
+	for _, name := range eval.BuiltinTypes() {
+		shape, _ := eval.Builtin(name)
+		all[name] = Offer{Step: shape}
+	}
+	return all
 }
 
 // names gives the step types, sorted.

@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -124,4 +125,28 @@ func (s *Step) readBuiltin(b *hclsyntax.Body) (diags hcl.Diagnostics) {
 		s.Callee.SourceRange = a.Expr.Range()
 	}
 	return diags
+}
+
+// checkBuiltin checks what the schema of an engine's own step type cannot say.
+func checkBuiltin(st *Step, input cty.Value) hcl.Diagnostics {
+	if st.Type != TypeWait {
+		return nil
+	}
+	duration, until := Plain(input.GetAttr("duration")), Plain(input.GetAttr("until"))
+	wrong := func(detail string, at hcl.Range) hcl.Diagnostics {
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Wrong value", Detail: detail, Subject: at.Ptr()}}
+	}
+	if !duration.IsKnown() || !until.IsKnown() {
+		return nil
+	}
+	if duration.IsNull() == until.IsNull() {
+		return wrong(`A step of the type "wait" needs one of "duration" and "until".`, st.DeclRange)
+	}
+	if until.IsNull() {
+		return nil
+	}
+	if _, err := time.Parse(time.RFC3339, until.AsString()); err != nil {
+		return wrong(fmt.Sprintf(`"until" takes a moment such as "2030-01-31T06:00:00Z"; this is %q.`, cut(until.AsString(), 40)), st.Body.Attributes["until"].Expr.Range())
+	}
+	return nil
 }

@@ -91,11 +91,14 @@ func (s *Scope) Conditions(conditions []*Condition, kind string) hcl.Diagnostics
 			detail = plain.AsString()
 		}
 		return hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: sentence(kind) + " failed", Detail: detail, Subject: c.Condition.Range().Ptr(), Context: c.DeclRange.Ptr(),
+			Severity: hcl.DiagError, Summary: ConditionFailed(kind), Detail: detail, Subject: c.Condition.Range().Ptr(), Context: c.DeclRange.Ptr(),
 		}}
 	}
 	return nil
 }
+
+// ConditionFailed is the summary of a condition of that kind that does not hold: "Precondition failed".
+func ConditionFailed(kind string) string { return sentence(kind) + " failed" }
 
 // holds evaluates a condition: true, false, or unknown.
 func (s *Scope) holds(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {

@@ -75,7 +75,11 @@ func (s *Scope) Step(st *Step, input schema.Object) (Call, hcl.Diagnostics) {
 	c.QueueTimeout, more = s.duration("queue_timeout", st.QueueTimeout)
 	diags = append(diags, more...)
 	c.Retry, more = s.retry(st.Retry)
-	return c, Sort(append(diags, more...))
+	diags = append(diags, more...)
+	if !diags.HasErrors() {
+		diags = append(diags, checkBuiltin(st, c.Input)...)
+	}
+	return c, Sort(diags)
 }
 
 // Output evaluates an output of the pipeline. It is marked when the block says that it is sensitive, and a value that is marked by itself
