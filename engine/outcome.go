@@ -121,9 +121,9 @@ func (e *StepError) Error() string {
 
 // StepState is one step of a run, or one instance of a step with for_each, as it stands. What undid a step comes right behind it.
 type StepState struct {
-	Step   string     `json:"step"`
-	Type   string     `json:"type"`
-	Status Status     `json:"status"`
+	Step   string `json:"step"`
+	Type   string `json:"type"`
+	Status Status `json:"status"`
 	// Outputs are those of a step that succeeded.
 	Outputs json.RawMessage `json:"outputs,omitempty"`
 	Error   *StepError      `json:"error,omitempty"`

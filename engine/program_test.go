@@ -135,6 +135,7 @@ func TestProgramFlow(t *testing.T) {
 		t.Errorf("location %q", tasks[0].Location)
 	}
 	s.Done("second", Outcome{Outputs: json.RawMessage(`{"text":"done"}`)})
+	s.Ready()
 	r, ok := s.Result()
 	if !ok || r.Status != StatusSucceeded {
 		t.Fatalf("result %+v %v", r, ok)

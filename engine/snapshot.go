@@ -157,7 +157,7 @@ func (s *Schedule) Resume() ([]Task, error) {
 		for k := range s.steps[i].instances {
 			for _, r := range []ref{{step: i, instance: k}, {step: i, instance: k, undo: true}} {
 				address := s.address(r)
-				if s.units[address] != r {
+				if under, ok := s.units[address]; !ok || under != r {
 					continue
 				}
 				task, err := s.script.task(r, s)
