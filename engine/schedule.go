@@ -466,7 +466,13 @@ func (s *Schedule) endMain() {
 // wasCancelled tells that a cancel changed something: one that came too late does not.
 func (s *Schedule) wasCancelled() bool {
 	for i, step := range s.script.plan() {
-		if st := s.steps[i].status; step.Section == eval.Main && (!st.ended() || st == StatusCancelled) {
+		if step.Section != eval.Main {
+			continue
+		}
+		st := &s.steps[i]
+		if !st.status.ended() || slices.ContainsFunc(st.instances, func(inst instance) bool {
+			return !inst.status.ended() || inst.status == StatusCancelled
+		}) {
 			return true
 		}
 	}
