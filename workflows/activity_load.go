@@ -12,6 +12,7 @@ import (
 
 	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/artifact"
+	"github.com/containerpub/cpub/engine/eval"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
 )
@@ -111,7 +112,7 @@ func (l *Loader) Load(ctx context.Context, req LoadRequest) (*Loaded, error) {
 func (l *Loader) routes(plan *engine.Plan) ([]Route, error) {
 	var routes []Route
 	seen := map[Route]bool{}
-	for _, step := range plan.Steps {
+	for _, step := range providersOf(plan) {
 		route := Route{StepType: step.Type, Provider: step.Provider}
 		if seen[route] {
 			continue
@@ -131,6 +132,19 @@ func (l *Loader) routes(plan *engine.Plan) ([]Route, error) {
 		routes = append(routes, route)
 	}
 	return routes, nil
+}
+
+// providersOf are the plan's steps that a provider carries out, and what undoes them.
+func providersOf(plan *engine.Plan) (out []engine.Step) {
+	for _, step := range plan.Steps {
+		if !eval.IsBuiltin(step.Type) {
+			out = append(out, step)
+		}
+		if c := step.Compensate; c != nil {
+			out = append(out, engine.Step{Name: step.Name, Type: c.Type, Provider: c.Provider})
+		}
+	}
+	return out
 }
 
 // offer is the instance that serves a step: the one that it asks for, the one that worker.hcl names, or the first that can.

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/containerpub/cpub/engine"
+	"github.com/containerpub/cpub/engine/eval"
 	"github.com/containerpub/cpub/sdk"
 )
 
@@ -23,94 +24,144 @@ const (
 	longestAttempt = 24 * time.Hour
 	// lostAttempts is how many attempts may be lost with their workers beside those that may fail.
 	lostAttempts = 20
-	// releaseTime is how long the last act may take before the run ends without it. The sweeper does it later.
-	releaseTime = 2 * time.Minute
 )
 
-// drive starts what is ready and takes what is done until the run has a result.
-func (r *run) drive(ctx workflow.Context) engine.Result {
+// drive starts what is ready and takes what is done until the run has a result, or is to continue as new.
+func (r *run) drive(ctx workflow.Context, from *Continuation) (result engine.Result, more bool) {
 	steps, stop := workflow.WithCancel(ctx)
 	defer stop()
-	sel := workflow.NewSelector(ctx)
-	r.watchCancel(ctx, sel)
-	cancelTimer := r.watchTimeout(ctx, sel, stop)
-	defer cancelTimer()
+	late, stopLate := workflow.NewDisconnectedContext(ctx)
+	defer stopLate()
+	d := &driver{run: r, sel: workflow.NewSelector(ctx), steps: steps, late: late}
+	d.watchCancel(ctx)
+	defer d.watchTimeout(ctx, stop)()
+	if from != nil {
+		d.resume()
+	}
 	for {
-		for _, task := range r.sched.Ready() {
-			r.start(steps, sel, task)
+		full := r.info.GetContinueAsNewSuggested()
+		if !full {
+			for _, task := range r.sched.Ready() {
+				d.start(task)
+			}
 		}
 		if result, ok := r.sched.Result(); ok {
-			return r.conclude(result)
+			r.final = &result
+			return result, false
 		}
-		sel.Select(ctx)
+		if full && r.working == 0 {
+			return engine.Result{}, true
+		}
+		d.sel.Select(ctx)
 	}
 }
 
-// conclude keeps the result. A run that its own timeout ended failed; it was not cancelled.
-func (r *run) conclude(result engine.Result) engine.Result {
-	if r.expired && result.Status == engine.StatusCancelled {
-		result.Status = engine.StatusFailed
-		result.Error = &engine.StepError{
-			Code: sdk.CodeTimeout, Kind: sdk.KindPermanent,
-			Message: fmt.Sprintf("the pipeline took longer than its timeout of %s", r.sched.Timeout()),
-		}
-	}
-	r.final = &result
-	return result
+// driver carries out what Schedule gives.
+type driver struct {
+	*run
+	sel   workflow.Selector
+	steps workflow.Context // ends with the run
+	late  workflow.Context // of what comes after the main part: a cancel of the run does not reach it
 }
 
 // watchCancel lets no step start any more once the workflow is cancelled. Temporal itself cancels those under way. A future stands
 // for the cancel, since a closed channel would be selected for ever.
-func (r *run) watchCancel(ctx workflow.Context, sel workflow.Selector) {
+func (d *driver) watchCancel(ctx workflow.Context) {
 	cancelled, settle := workflow.NewFuture(ctx)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		ctx.Done().Receive(ctx, nil)
 		settle.SetValue(nil)
 	})
-	sel.AddFuture(cancelled, func(workflow.Future) { r.sched.Cancel() })
+	d.sel.AddFuture(cancelled, func(workflow.Future) { d.sched.Cancel() })
 }
 
-// watchTimeout ends the run when the pipeline's time runs out.
-func (r *run) watchTimeout(ctx workflow.Context, sel workflow.Selector, stop workflow.CancelFunc) workflow.CancelFunc {
-	limit := r.sched.Timeout()
+// watchTimeout ends the main part when the pipeline's time runs out. What comes after it has its own time.
+func (d *driver) watchTimeout(ctx workflow.Context, stop workflow.CancelFunc) workflow.CancelFunc {
+	limit := d.sched.Settings().Timeout
 	if limit <= 0 {
 		return func() {}
 	}
 	timerCtx, cancel := workflow.WithCancel(ctx)
-	timer := workflow.NewTimerWithOptions(timerCtx, limit, workflow.TimerOptions{Summary: "timeout of the pipeline"})
-	sel.AddFuture(timer, func(f workflow.Future) {
+	left := max(limit-workflow.Now(ctx).Sub(d.began), 0)
+	timer := workflow.NewTimerWithOptions(timerCtx, left, workflow.TimerOptions{Summary: "timeout of the pipeline"})
+	d.sel.AddFuture(timer, func(f workflow.Future) {
 		if f.Get(timerCtx, nil) != nil {
 			return
 		}
-		r.expired = true
-		r.sched.Cancel()
+		d.sched.Fail(&engine.StepError{
+			Code: sdk.CodeTimeout, Kind: sdk.KindPermanent, Message: fmt.Sprintf("the pipeline took longer than its timeout of %s", limit),
+		})
 		stop()
 	})
 	return cancel
 }
 
-// start gives one step to its queue.
-func (r *run) start(ctx workflow.Context, sel workflow.Selector, task engine.Task) {
-	instance := r.routes[Route{StepType: task.Type, Provider: task.Provider}]
-	t := &track{
-		key:      engine.KeyOf(r.info.WorkflowExecution.ID, r.info.FirstRunID, r.generation(), task.Step),
-		instance: instance, queue: Queue(instance, task.Location), scheduled: workflow.Now(ctx),
+// start carries a task out, after its delay.
+func (d *driver) start(task engine.Task) {
+	ctx := d.steps
+	if task.Late {
+		ctx = d.late
 	}
-	r.tracks[task.Step] = t
-	r.order = append(r.order, task.Step)
+	if task.Delay <= 0 {
+		d.begin(ctx, task)
+		return
+	}
+	d.working++
+	timer := workflow.NewTimerWithOptions(ctx, task.Delay, workflow.TimerOptions{Summary: task.ID + " runs again"})
+	d.sel.AddFuture(timer, func(f workflow.Future) {
+		d.working--
+		if f.Get(ctx, nil) != nil {
+			d.sched.Done(task.Step, engine.Outcome{Cancelled: true})
+			return
+		}
+		d.begin(ctx, task)
+	})
+}
 
+// begin carries a task out.
+func (d *driver) begin(ctx workflow.Context, task engine.Task) {
+	t := d.tracks[task.Step]
+	if t == nil || t.Ended != nil { // else the run continued as new over it
+		t = &track{Step: task.Step, Scheduled: workflow.Now(ctx)}
+		d.tracks[task.Step] = t
+	}
+	switch task.Type {
+	case eval.TypeWait:
+		d.wait(ctx, task, t)
+	case eval.TypeApproval:
+		d.approve(ctx, task, t)
+	case eval.TypePipeline:
+		d.call(ctx, task, t)
+	default:
+		d.execute(ctx, task, t)
+	}
+}
+
+// done tells Schedule what came of a task.
+func (d *driver) done(ctx workflow.Context, task engine.Task, t *track, o engine.Outcome) {
+	now := workflow.Now(ctx)
+	t.Ended = &now
+	d.sched.Done(task.Step, o)
+}
+
+// execute gives a step to its queue.
+func (d *driver) execute(ctx workflow.Context, task engine.Task, t *track) {
+	t.Instance = d.routes[Route{StepType: task.Type, Provider: task.Provider}]
+	t.Queue = Queue(t.Instance, task.Location)
+	t.Key = engine.KeyOf(d.info.WorkflowExecution.ID, d.info.FirstRunID, d.generation(), task.ID)
+	d.keep(task.ID, t)
 	ctx = workflow.WithValue(ctx, headerKey{}, Header{
-		Key: t.key, Run: RunName(r.info.WorkflowExecution.ID, r.info.FirstRunID), Pipeline: r.info.WorkflowType.Name,
+		Key: t.Key, Run: RunName(d.info.WorkflowExecution.ID, d.info.FirstRunID), Pipeline: d.info.WorkflowType.Name,
 		SchemaDigest: task.SchemaDigest, MaxAttempts: task.Retry.MaxAttempts, On: task.Retry.On, Timeout: task.Timeout,
 	})
-	ctx = workflow.WithActivityOptions(ctx, stepOptions(task, t.queue))
+	ctx = workflow.WithActivityOptions(ctx, stepOptions(task, t.Queue))
+	d.working++
 	future := workflow.ExecuteActivity(ctx, task.Type, task.Input)
-	sel.AddFuture(future, func(f workflow.Future) {
+	d.sel.AddFuture(future, func(f workflow.Future) {
 		var outputs json.RawMessage
 		err := f.Get(ctx, &outputs)
-		now := workflow.Now(ctx)
-		t.ended = &now
-		r.sched.Done(task.Step, outcome(outputs, err))
+		d.working--
+		d.done(ctx, task, t, outcome(outputs, err))
 	})
 }
 
@@ -129,7 +180,7 @@ func stepOptions(task engine.Task, queue string) workflow.ActivityOptions {
 		retry.NonRetryableErrorTypes = []string{"TemporalTimeout:StartToClose"}
 	}
 	return workflow.ActivityOptions{
-		TaskQueue: queue, ActivityID: task.Step, Summary: task.Summary,
+		TaskQueue: queue, ActivityID: task.ID, Summary: task.Summary,
 		StartToCloseTimeout: limit, ScheduleToStartTimeout: task.QueueTimeout, HeartbeatTimeout: heartbeatTimeout,
 		WaitForCancellation: true, RetryPolicy: retry, DisableEagerExecution: true,
 	}
@@ -141,36 +192,4 @@ func (r *run) generation() string {
 		return ""
 	}
 	return r.info.WorkflowExecution.RunID
-}
-
-// release ends what the run's steps kept, on every queue that one ran on, whatever became of the run.
-func (r *run) release(ctx workflow.Context) {
-	var queues []string
-	keys := map[string][]string{}
-	for _, step := range r.order {
-		t := r.tracks[step]
-		if _, ok := keys[t.queue]; !ok {
-			queues = append(queues, t.queue)
-		}
-		keys[t.queue] = append(keys[t.queue], t.key)
-		if r.generation() != "" { // what ran before a reset has a key of that time
-			keys[t.queue] = append(keys[t.queue], engine.KeyOf(r.info.WorkflowExecution.ID, r.info.FirstRunID, "", step))
-		}
-	}
-	ctx, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
-	var futures []workflow.Future
-	for _, queue := range queues {
-		ctx := workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-			TaskQueue: ReleaseQueue(queue), Summary: "remove what the steps kept", ScheduleToCloseTimeout: releaseTime,
-			StartToCloseTimeout: releaseTime, HeartbeatTimeout: heartbeatTimeout, DisableEagerExecution: true,
-			RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second},
-		})
-		futures = append(futures, workflow.ExecuteActivity(ctx, ReleaseActivity, ReleaseRequest{Keys: keys[queue]}))
-	}
-	for i, f := range futures {
-		if err := f.Get(ctx, nil); err != nil {
-			workflow.GetLogger(ctx).Warn("Releasing what the steps kept; the sweeper does it later", "queue", queues[i], "error", err)
-		}
-	}
 }

@@ -17,13 +17,14 @@ import (
 
 // The codes of failures that are Temporal's or the worker's.
 const (
-	codeDetached   = "detached"    // the worker stops; another attempt adopts the work
-	codeQueue      = "queue"       // no worker took the step within its queue_timeout
-	codeLost       = "lost"        // the worker was lost, too often
-	codeTerminated = "interrupted" // ended from outside
-	codePlan       = "plan"        // the pipeline's plan cannot be had or used
-	codeVariables  = "variables"   // the run's variables are wrong
-	codeTransient  = "error"       // none of the above
+	codeDetached    = "detached"    // the worker stops; another attempt adopts the work
+	codeQueue       = "queue"       // no worker took the step within its queue_timeout
+	codeLost        = "lost"        // the worker was lost, too often
+	codeTerminated  = "interrupted" // ended from outside
+	codePlan        = "plan"        // the pipeline's plan cannot be had or used
+	codeVariables   = "variables"   // the run's variables are wrong
+	codeConcurrency = "concurrency" // another run holds the pipeline's concurrency
+	codeTransient   = "error"       // none of the above
 )
 
 // detachedDelay is how long Temporal waits before it gives a detached step to another worker: as little as can be said.

@@ -11,6 +11,10 @@ const TaskQueue = "cpub"
 const (
 	LoadActivity    = "cpub_load"
 	ReleaseActivity = "cpub_release"
+	KeepActivity    = "cpub_keep_snapshot"
+	RestoreActivity = "cpub_restore_snapshot"
+	AcquireActivity = "cpub_acquire"
+	ClosedActivity  = "cpub_closed"
 )
 
 // StatusQuery asks a run how far it is; the answer is a Report.
@@ -18,6 +22,15 @@ const StatusQuery = "cpub_status"
 
 // MemoPlan is the memo's field that holds the digest of the plan to run, as a JSON string. Without it a run takes what is published.
 const MemoPlan = "cpub.plan"
+
+// MemoLocks is the memo's field that holds the keys of `concurrency` that a child's callers hold, as a JSON array of strings.
+const MemoLocks = "cpub.locks"
+
+// Approve and Reject are the updates, and the signals, that answer a step of the type `approval`. Their argument is a Decision.
+const (
+	Approve = "approve"
+	Reject  = "reject"
+)
 
 // The search attributes, both keywords, set where the namespace has them.
 const (

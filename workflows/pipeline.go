@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -14,27 +15,42 @@ import (
 	"github.com/containerpub/cpub/sdk"
 )
 
-// Pipeline is the workflow of every pipeline: the workflow's type is the pipeline's name, its one argument the variables as a JSON
-// object, its result the pipeline's outputs. Register it as the dynamic workflow.
+// Pipeline is the workflow of every pipeline: the workflow's type is the pipeline's name, its argument the variables as a JSON
+// object, its result the pipeline's outputs. A run that continues as new has a Continuation behind the variables. Register it as the
+// dynamic workflow.
 func Pipeline(ctx workflow.Context, args converter.EncodedValues) (json.RawMessage, error) {
-	r := &run{info: workflow.GetInfo(ctx), started: workflow.Now(ctx), tracks: map[string]*track{}}
+	r := &run{
+		info: workflow.GetInfo(ctx), started: workflow.Now(ctx), tracks: map[string]*track{}, approvals: map[string]*approval{},
+	}
 	if err := workflow.SetQueryHandler(ctx, StatusQuery, r.report); err != nil {
 		return nil, fmt.Errorf("setting up the query %s: %w", StatusQuery, err)
 	}
-	variables, err := variablesOf(args)
+	if err := r.handleDecisions(ctx); err != nil {
+		return nil, err
+	}
+	variables, from, err := argumentsOf(args)
 	if err != nil {
 		return nil, runError(&engine.StepError{Code: codeVariables, Kind: sdk.KindInvalid, Message: err.Error()})
 	}
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.begin(variables); err != nil {
+	if err := r.begin(ctx, variables, from); err != nil {
 		r.mark(ctx, engine.StatusFailed)
 		return nil, err
 	}
 	r.mark(ctx, engine.StatusRunning)
-	result := r.drive(ctx)
+	if from == nil {
+		if err := r.acquire(ctx); err != nil {
+			return nil, r.refused(ctx, err)
+		}
+	}
+	result, more := r.drive(ctx, from)
+	if more {
+		return nil, r.continueAsNew(ctx, variables)
+	}
 	r.release(ctx)
+	r.unlock(ctx)
 	r.mark(ctx, result.Status)
 	switch result.Status {
 	case engine.StatusSucceeded:
@@ -55,42 +71,54 @@ type run struct {
 	sched   *engine.Schedule
 	routes  map[Route]string // a Route without its instance -> the instance
 	tracks  map[string]*track
-	order   []string // steps in the order in which they were started
-	expired bool     // the pipeline's timeout ran out
+	order   []kept // what was given to providers, in the order in which it was started
 	final   *engine.Result
+	// began is when the run itself began, also where it continued as new.
+	began time.Time
+	// working is how much is under way that a run cannot continue as new over.
+	working   int
+	approvals map[string]*approval // by address
+	waiting   string               // why nothing runs yet
+	lock      string               // the key that the run holds
 }
 
 // track is what a run remembers of a step that it started.
 type track struct {
-	key, instance, queue string
-	scheduled            time.Time
-	ended                *time.Time
+	Step      string     `json:"step"` // its address
+	Key       string     `json:"key,omitempty"`
+	Instance  string     `json:"instance,omitempty"`
+	Queue     string     `json:"queue,omitempty"` // empty: no provider carries it out
+	Scheduled time.Time  `json:"scheduled"`
+	Ended     *time.Time `json:"ended,omitempty"`
 }
 
-// variablesOf takes the workflow's argument: one JSON object, null or nothing.
-func variablesOf(args converter.EncodedValues) (json.RawMessage, error) {
+// argumentsOf takes the workflow's arguments: one JSON object, null or nothing, and where the run goes on.
+func argumentsOf(args converter.EncodedValues) (json.RawMessage, *Continuation, error) {
 	if !args.HasValues() {
-		return json.RawMessage("{}"), nil
+		return json.RawMessage("{}"), nil, nil
 	}
 	var raw json.RawMessage
-	if err := args.Get(&raw); err != nil {
-		return nil, fmt.Errorf("the workflow's input is to be one JSON object with the pipeline's variables: %w", err)
+	var from *Continuation
+	if err := args.Get(&raw, &from); err != nil {
+		if err := args.Get(&raw); err != nil {
+			return nil, nil, fmt.Errorf("the workflow's input is to be one JSON object with the pipeline's variables: %w", err)
+		}
 	}
 	if len(raw) == 0 || string(raw) == "null" {
-		return json.RawMessage("{}"), nil
+		return json.RawMessage("{}"), from, nil
 	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &object); err != nil {
-		return nil, fmt.Errorf("the workflow's input is to be one JSON object with the pipeline's variables, not %.40s", raw)
+		return nil, nil, fmt.Errorf("the workflow's input is to be one JSON object with the pipeline's variables, not %.40s", raw)
 	}
-	return raw, nil
+	return raw, from, nil
 }
 
 // load has an activity find the run's definition, and keeps it in the history.
 func (r *run) load(ctx workflow.Context) error {
 	req := LoadRequest{Pipeline: r.info.WorkflowType.Name}
 	if p, ok := r.info.Memo.GetFields()[MemoPlan]; ok {
-		if err := converter.GetDefaultDataConverter().FromPayload(p, &req.Plan); err != nil {
+		if err := fromMemo(p, &req.Plan); err != nil {
 			return runError(&engine.StepError{Code: codePlan, Kind: sdk.KindPermanent, Message: fmt.Sprintf("the memo's %s is no string: %v", MemoPlan, err)})
 		}
 	}
@@ -107,8 +135,23 @@ func (r *run) load(ctx workflow.Context) error {
 	return err
 }
 
-// begin compiles the plan and checks the variables.
-func (r *run) begin(variables json.RawMessage) error {
+func fromMemo(p *commonpb.Payload, v any) error {
+	return converter.GetDefaultDataConverter().FromPayload(p, v)
+}
+
+// refused is how a run ends whose turn did not come.
+func (r *run) refused(ctx workflow.Context, err error) error {
+	r.unlock(ctx)
+	if temporal.IsCanceledError(err) {
+		r.mark(ctx, engine.StatusCancelled)
+		return temporal.NewCanceledError()
+	}
+	r.mark(ctx, engine.StatusFailed)
+	return runError(&engine.StepError{Code: codeConcurrency, Kind: sdk.KindPermanent, Message: err.Error()})
+}
+
+// begin compiles the plan and checks the variables, or goes on where the run before left off.
+func (r *run) begin(ctx workflow.Context, variables json.RawMessage, from *Continuation) error {
 	plan, err := engine.DecodePlan(r.loaded.Plan)
 	if err == nil {
 		r.program, err = engine.Compile(plan)
@@ -121,6 +164,10 @@ func (r *run) begin(variables json.RawMessage) error {
 		instance := route.Instance
 		route.Instance = ""
 		r.routes[route] = instance
+	}
+	r.began = r.started
+	if from != nil {
+		return r.restore(ctx, from)
 	}
 	r.sched, err = r.program.Schedule(engine.Start{
 		Variables: variables, WorkflowID: r.info.WorkflowExecution.ID, RunID: r.info.FirstRunID,
@@ -147,19 +194,29 @@ func (r *run) mark(ctx workflow.Context, status engine.Status) {
 
 // report answers StatusQuery.
 func (r *run) report() (*Report, error) {
-	rep := &Report{Pipeline: r.info.WorkflowType.Name, Plan: r.loaded.Digest, Status: engine.StatusRunning, Steps: []StepReport{}}
+	rep := &Report{Pipeline: r.info.WorkflowType.Name, Plan: r.loaded.Digest, Status: engine.StatusRunning, Waiting: r.waiting, Steps: []StepReport{}}
 	if r.sched == nil {
 		return rep, nil
 	}
 	if r.final != nil {
 		rep.Status, rep.Outputs, rep.Error = r.final.Status, r.final.Outputs, r.final.Error
 	}
+	size := 0
 	for _, state := range r.sched.States() {
-		step := StepReport{StepState: state, Outputs: r.sched.Outputs(state.Step)}
+		if size += len(state.Outputs); size > maxReport { // an answer has its limits; the history has them all
+			state.Outputs = nil
+		}
+		step := StepReport{StepState: state}
 		if t := r.tracks[state.Step]; t != nil {
-			step.Key, step.Instance, step.Queue, step.ScheduledAt, step.EndedAt = t.key, t.instance, t.queue, &t.scheduled, t.ended
+			step.Key, step.Instance, step.Queue, step.ScheduledAt, step.EndedAt = t.Key, t.Instance, t.Queue, &t.Scheduled, t.Ended
+		}
+		if a := r.approvals[state.Step]; a != nil {
+			step.Approval = a.message
 		}
 		rep.Steps = append(rep.Steps, step)
 	}
 	return rep, nil
 }
+
+// maxReport is how many bytes of outputs a report has at most.
+const maxReport = 1 << 20

@@ -20,7 +20,7 @@ import (
 type Parts struct {
 	// Temporal says where the server is and how to speak to it; Serve adds what it needs.
 	Temporal  tclient.Options
-	Plans     workflows.PlanSource
+	Plans     Store
 	Host      Host
 	Policy    *policy.Policy
 	Instances []Instance
@@ -44,6 +44,12 @@ type Instance struct {
 	Name string // "podman.local"
 	// MaxConcurrent is how many steps of it may run at once, over all its queues; zero: ten.
 	MaxConcurrent int
+}
+
+// Store is where plans are, and what runs know that continue as new. *artifact.Store is one.
+type Store interface {
+	workflows.PlanSource
+	workflows.SnapshotStore
 }
 
 // Host carries out the steps: engine/host does, with provider processes.

@@ -68,6 +68,12 @@ func queues(c tclient.Client, s *Parts, described []host.Described, fatal func(e
 func pipelineQueue(c tclient.Client, s *Parts, described []host.Described, fatal func(error)) queue {
 	w := worker.New(c, workflows.TaskQueue, worker.Options{WorkerStopTimeout: s.StopTimeout, OnFatalError: fatal})
 	w.RegisterDynamicWorkflow(workflows.Pipeline, workflow.DynamicRegisterOptions{})
+	w.RegisterWorkflowWithOptions(workflows.Lock, workflow.RegisterOptions{Name: workflows.LockWorkflow})
+	w.RegisterActivityWithOptions(workflows.Locks{}.Acquire, activity.RegisterOptions{Name: workflows.AcquireActivity})
+	w.RegisterActivityWithOptions(workflows.Locks{}.Closed, activity.RegisterOptions{Name: workflows.ClosedActivity})
+	snapshots := &workflows.Snapshots{Store: s.Plans}
+	w.RegisterActivityWithOptions(snapshots.Keep, activity.RegisterOptions{Name: workflows.KeepActivity})
+	w.RegisterActivityWithOptions(snapshots.Restore, activity.RegisterOptions{Name: workflows.RestoreActivity})
 	loader := &workflows.Loader{Namespace: s.Temporal.Namespace, Plans: s.Plans, Offers: offers(described), Serve: s.Serve}
 	w.RegisterActivityWithOptions(loader.Load, activity.RegisterOptions{Name: workflows.LoadActivity})
 	return queue{workflows.TaskQueue, w}

@@ -3,12 +3,14 @@ package flowtest
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/containerpub/cpub/engine"
-	"github.com/containerpub/cpub/engine/eval"
+	"github.com/containerpub/cpub/engine/config"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
 )
@@ -35,31 +37,27 @@ func Info() sdk.Info {
 	}}}
 }
 
-// Plan makes a plan of a module of one file, whose one pipeline's steps are of type "work".
+// Plan makes a plan of the first pipeline of a module of one file, whose steps are of type "work" or of the engine's own.
 func Plan(t testing.TB, src string) *engine.Plan {
 	t.Helper()
-	module, diags := eval.Parse([]eval.File{{Path: "main.hcl", Content: []byte(src)}})
-	if diags.HasErrors() {
-		t.Fatal(diags)
+	plan, _ := Plans(t, src)
+	return plan
+}
+
+// Plans makes the plan of a module's first pipeline, and those that it calls.
+func Plans(t testing.TB, src string) (plan *engine.Plan, callees []*engine.Plan) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "main.hcl"), []byte(src), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	pipeline := module.Pipelines[0]
-	step := Info().Steps[0]
-	shape := schema.Step{Input: step.Input, Output: step.Output}
-	digest, err := shape.Digest()
+	schemas, err := config.FromProviders(Info())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &engine.Plan{
-		Format: engine.PlanFormat, Language: engine.Language, Pipeline: pipeline.Name,
-		Files:   []engine.File{{Path: "main.hcl", Content: []byte(src)}},
-		Schemas: []engine.StepSchema{{Type: step.Name, Digest: digest, Step: shape}},
+	module, diags := config.Load(context.Background(), dir, schemas, config.Options{})
+	if diags.HasErrors() {
+		t.Fatal(diags)
 	}
-	for _, s := range pipeline.Steps {
-		planned := engine.Step{Name: s.Name, Type: s.Type, Provider: s.Provider}
-		for _, dep := range module.Deps(pipeline, s) {
-			planned.Deps = append(planned.Deps, dep.Step)
-		}
-		p.Steps = append(p.Steps, planned)
-	}
-	return p
+	return module.Plans[0], module.Callees(module.Plans[0])
 }
