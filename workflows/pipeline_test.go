@@ -33,7 +33,8 @@ type flow struct {
 func newFlow(t *testing.T, src string, steps map[string]flowtest.Step) *flow {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
-	f := &flow{suite.NewTestWorkflowEnvironment(), flowtest.NewHost(steps), flowtest.Plan(t, src)}
+	plan, callees := flowtest.Plans(t, src)
+	f := &flow{suite.NewTestWorkflowEnvironment(), flowtest.NewHost(steps), plan}
 	f.SetContextPropagators([]workflow.ContextPropagator{workflows.Propagator()})
 	f.SetStartWorkflowOptions(tclient.StartWorkflowOptions{ID: "p/1", TaskQueue: workflows.TaskQueue})
 	f.RegisterDynamicWorkflow(workflows.Pipeline, workflow.DynamicRegisterOptions{})
@@ -41,14 +42,26 @@ func newFlow(t *testing.T, src string, steps map[string]flowtest.Step) *flow {
 	f.RegisterActivityWithOptions(act.Run, activity.RegisterOptions{Name: "work"})
 	f.RegisterActivityWithOptions(act.Release, activity.RegisterOptions{Name: workflows.ReleaseActivity})
 	f.RegisterActivityWithOptions((&workflows.Loader{}).Load, activity.RegisterOptions{Name: workflows.LoadActivity})
-	data, digest, err := f.plan.Encode()
-	if err != nil {
-		t.Fatal(err)
+	f.RegisterActivityWithOptions(workflows.Locks{}.Acquire, activity.RegisterOptions{Name: workflows.AcquireActivity})
+	loaded := map[string]*workflows.Loaded{}
+	for _, p := range append(callees, plan) {
+		data, digest, err := p.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded[p.Pipeline] = &workflows.Loaded{Digest: digest, Plan: data, Routes: []workflows.Route{{StepType: "work", Instance: flowtest.Instance}}}
 	}
-	f.OnActivity(workflows.LoadActivity, mock.Anything, mock.Anything).Return(func(context.Context, workflows.LoadRequest) (*workflows.Loaded, error) {
-		return &workflows.Loaded{Digest: digest, Plan: data, Routes: []workflows.Route{{StepType: "work", Instance: flowtest.Instance}}}, nil
+	f.OnActivity(workflows.LoadActivity, mock.Anything, mock.Anything).Return(func(_ context.Context, req workflows.LoadRequest) (*workflows.Loaded, error) {
+		return loaded[req.Pipeline], nil
 	}).Maybe()
 	return f
+}
+
+// lock takes what the run asks of a lock, and answers nothing.
+func (f *flow) lock(t *testing.T) {
+	t.Helper()
+	f.OnActivity(workflows.AcquireActivity, mock.Anything, mock.Anything).Return(nil)
+	f.OnSignalExternalWorkflow(mock.Anything, workflows.LockID("one"), mock.Anything, "release", mock.Anything).Return(nil).Maybe()
 }
 
 func (f *flow) run(variables string) (outputs string, err error) {

@@ -36,17 +36,17 @@ func (d *driver) wait(ctx workflow.Context, task engine.Task, t *track) {
 func waitUntil(input json.RawMessage, began time.Time) (time.Time, error) {
 	var in struct {
 		Duration string `json:"duration"`
-		Until    string `json:"until"`
+		At       string `json:"at"`
 	}
 	if err := json.Unmarshal(input, &in); err != nil {
 		return time.Time{}, fmt.Errorf("reading the step's input: %w", err)
 	}
-	if in.Until != "" {
-		until, err := time.Parse(time.RFC3339, in.Until)
+	if in.At != "" {
+		at, err := time.Parse(time.RFC3339, in.At)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("reading until: %w", err)
+			return time.Time{}, fmt.Errorf("reading at: %w", err)
 		}
-		return until, nil
+		return at, nil
 	}
 	duration, err := schema.ParseDuration(in.Duration)
 	if err != nil {

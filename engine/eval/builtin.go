@@ -36,7 +36,7 @@ func Builtin(stepType string) (schema.Step, bool) {
 		return schema.Step{
 			Input: attrs(
 				schema.Attr{Name: "duration", Type: cty.String, Format: schema.FormatDuration, Doc: "How long to wait from when the step starts, such as `\"10m\"`."},
-				schema.Attr{Name: "until", Type: cty.String, Doc: "The moment to wait for: RFC 3339, such as `\"2030-01-31T06:00:00Z\"`. One that has passed is not waited for."},
+				schema.Attr{Name: "at", Type: cty.String, Doc: "The moment to wait for: RFC 3339, such as `\"2030-01-31T06:00:00Z\"`. One that has passed is not waited for."},
 			),
 			Output: attrs(schema.Attr{Name: "ended_at", Type: cty.String, Doc: "When the wait was over: RFC 3339, in UTC."}),
 		}, true
@@ -69,7 +69,7 @@ func Builtin(stepType string) (schema.Step, bool) {
 func BuiltinDoc(stepType string) string {
 	return map[string]string{
 		TypeValue: "Computes a value once, for steps after it to name, and checks it with `precondition` and `postcondition`. It takes no time and no provider.",
-		TypeWait:  "Waits: a durable timer, which no restart of a worker shortens or lengthens. One of `duration` and `until` is needed.",
+		TypeWait:  "Waits: a durable timer, which no restart of a worker shortens or lengthens. One of `duration` and `at` is needed.",
 		TypeApproval: "Waits until a person decides: `cpub approve`, `cpub reject`, or the update or signal of that name from Temporal's UI, CLI or SDKs. " +
 			"A rejection fails the step with the code `rejected`; `timeout` bounds the wait. It is a gate for people, not authentication: " +
 			"whoever can reach the Temporal namespace can decide, under any name.",
@@ -132,21 +132,21 @@ func checkBuiltin(st *Step, input cty.Value) hcl.Diagnostics {
 	if st.Type != TypeWait {
 		return nil
 	}
-	duration, until := Plain(input.GetAttr("duration")), Plain(input.GetAttr("until"))
-	wrong := func(detail string, at hcl.Range) hcl.Diagnostics {
-		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Wrong value", Detail: detail, Subject: at.Ptr()}}
+	duration, at := Plain(input.GetAttr("duration")), Plain(input.GetAttr("at"))
+	wrong := func(detail string, where hcl.Range) hcl.Diagnostics {
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Wrong value", Detail: detail, Subject: where.Ptr()}}
 	}
-	if !duration.IsKnown() || !until.IsKnown() {
+	if !duration.IsKnown() || !at.IsKnown() {
 		return nil
 	}
-	if duration.IsNull() == until.IsNull() {
-		return wrong(`A step of the type "wait" needs one of "duration" and "until".`, st.DeclRange)
+	if duration.IsNull() == at.IsNull() {
+		return wrong(`A step of the type "wait" needs one of "duration" and "at".`, st.DeclRange)
 	}
-	if until.IsNull() {
+	if at.IsNull() {
 		return nil
 	}
-	if _, err := time.Parse(time.RFC3339, until.AsString()); err != nil {
-		return wrong(fmt.Sprintf(`"until" takes a moment such as "2030-01-31T06:00:00Z"; this is %q.`, cut(until.AsString(), 40)), st.Body.Attributes["until"].Expr.Range())
+	if _, err := time.Parse(time.RFC3339, at.AsString()); err != nil {
+		return wrong(fmt.Sprintf(`"at" takes a moment such as "2030-01-31T06:00:00Z"; this is %q.`, cut(at.AsString(), 40)), st.Body.Attributes["at"].Expr.Range())
 	}
 	return nil
 }
