@@ -85,10 +85,9 @@ func userNamespaces(info *define.Info) sdk.Finding {
 	f := sdk.Finding{Name: "podman_userns", OK: true, Detail: "containers run in user namespaces"}
 	if info.Host.Security.Rootless {
 		f.Detail = "Podman is rootless: containers run in the user's namespace"
-	} else if !container.HasSubIDs() {
-		f.OK = false
-		f.Detail = "rootful containers run as the host's root, without a user namespace: no ids are set aside for them"
-		f.Remedy = "echo containers:1000000:1048576 | tee -a /etc/subuid /etc/subgid"
+	} else if err := container.SubIDs(); err != nil {
+		f.OK, f.Detail = false, err.Error()
+		f.Remedy = "set ids aside, or containers run as the host's root: `echo containers:1000000:1048576 | tee -a /etc/subuid /etc/subgid`"
 	}
 	return f
 }
