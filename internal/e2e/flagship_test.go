@@ -22,8 +22,12 @@ func TestFlagship(t *testing.T) {
 			if r.code != 0 {
 				t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 			}
-			if !strings.Contains(r.stdout, "Hello, Ada!") || !strings.Contains(r.stdout, "read-only") {
-				t.Errorf("stdout lacks the function's result:\n%s", r.stdout)
+			var result struct {
+				Greeting string `json:"greeting"`
+				Root     string `json:"root_filesystem"`
+			}
+			if err := json.Unmarshal([]byte(r.stdout), &result); err != nil || result.Greeting != "Hello, Ada!" || result.Root != "read-only" {
+				t.Errorf("stdout is not the function's result alone (%v):\n%s", err, r.stdout)
 			}
 			for _, step := range []string{"archive", "source", "image", "publish", "invoke"} {
 				if !strings.Contains(r.stderr, step) {
