@@ -68,12 +68,9 @@ func checked(t Target) (Target, error) {
 	}
 }
 
-// defaultConnection is the URI of the connection that `podman system connection default` names, or empty.
+// defaultConnection is the URI of the connection that `podman system connection default` names, or empty. The home is the
+// user's also where no HOME says so.
 func defaultConnection() (string, error) {
-	// Podman's configuration needs to know the user's home.
-	if os.Getenv("HOME") == "" && os.Getenv("XDG_CONFIG_HOME") == "" && os.Getenv("CONTAINERS_CONF") == "" {
-		return "", nil
-	}
 	c, err := config.New(nil)
 	if err != nil {
 		return "", fmt.Errorf("reading Podman's configuration: %w", err)
