@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.podman.io/common/pkg/config"
+
+	"github.com/containerpub/cpub/sdk"
 )
 
 // Settings say which service to use.
@@ -19,6 +21,8 @@ type Settings struct {
 	Connection string
 	// Podman is the podman binary of a service of our own; empty to look in PATH.
 	Podman string
+	// Registries are those whose CAs a service of our own is given.
+	Registries []sdk.Registry
 }
 
 // Target is a service that was found. An empty URI means that there is none, so that one is started.

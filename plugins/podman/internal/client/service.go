@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/containerpub/cpub/sdk"
 )
 
 // Service is a `podman system service` of our own, on a private socket. It is started again when it dies, and it dies with
@@ -28,8 +30,8 @@ type Service struct {
 }
 
 // StartService starts a service and waits until it answers. podman is the binary; empty means that of PATH, or of
-// the system's folders where the provider was given no PATH.
-func StartService(ctx context.Context, podman string) (*Service, error) {
+// the system's folders where the provider was given no PATH. The service trusts the CAs of the registries.
+func StartService(ctx context.Context, podman string, registries []sdk.Registry) (*Service, error) {
 	if podman == "" {
 		podman = "podman"
 	}
@@ -42,6 +44,9 @@ func StartService(ctx context.Context, podman string) (*Service, error) {
 	dir, err := os.MkdirTemp("", "cpub-podman-")
 	if err != nil {
 		return nil, fmt.Errorf("making the folder of Podman's socket: %w", err)
+	}
+	if env, err = withCerts(env, dir, registries); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Service{

@@ -153,3 +153,17 @@ func TestReadReports(t *testing.T) {
 		t.Error("a stream that broke off was taken for a whole one")
 	}
 }
+
+func TestOtherCompression(t *testing.T) {
+	for name, c := range map[string]struct{ manifest, want, other string }{
+		"oci":      {`{"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+zstd"}]}`, "zstd", ""},
+		"docker":   {`{"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip"}]}`, "gzip", ""},
+		"one of 2": {`{"layers":[{"mediaType":"x.tar+zstd"},{"mediaType":"x.tar+gzip"}]}`, "zstd", "x.tar+gzip"},
+		"none":     {`{"layers":[{"mediaType":"x.tar"}]}`, "gzip", "x.tar"},
+		"empty":    {`{"layers":[]}`, "gzip", ""},
+	} {
+		if other, err := otherCompression([]byte(c.manifest), c.want); other != c.other || err != nil {
+			t.Errorf("%s: %q, %v", name, other, err)
+		}
+	}
+}
