@@ -23,7 +23,8 @@ func (s *Scope) Decode(body *hclsyntax.Body, shape schema.Object, what string, a
 	for _, b := range shape.Blocks {
 		g.blocks = append(g.blocks, b.Name)
 	}
-	diags := g.check(body)
+	body, diags := BlocksOf(body, shape)
+	diags = append(diags, g.check(body)...)
 	attrs := map[string]cty.Value{}
 	for i := range shape.Attrs {
 		v, more := s.decodeAttr(body, &shape.Attrs[i], what, at)
