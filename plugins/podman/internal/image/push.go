@@ -74,7 +74,11 @@ func (p *push) do(ctx context.Context) (any, error) {
 	p.req.Progress(sdk.Progress{Message: "pushing " + p.named.String()})
 	reported, err := p.send(ctx)
 	if err != nil {
-		return nil, p.failed(ctx, fmt.Errorf("pushing %s: %w", p.named, err))
+		err = fmt.Errorf("pushing %s: %w", p.named, err)
+		if untrusted(err) {
+			return nil, p.untrusted(err, p.registry)
+		}
+		return nil, p.failed(ctx, err)
 	}
 	// By the digest that Podman tells, where it does (4.3.1 does not): the tag may be somebody else's by now.
 	check := p.named.String()

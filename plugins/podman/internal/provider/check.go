@@ -35,10 +35,11 @@ func (p *Provider) Check(ctx context.Context) ([]sdk.Finding, error) {
 	if err != nil {
 		return []sdk.Finding{{Name: "podman_connection", Detail: err.Error(), Remedy: "start the Podman service at " + c.URI}}, nil
 	}
-	return []sdk.Finding{
+	findings := []sdk.Finding{
 		{Name: "podman_connection", OK: true, Detail: fmt.Sprintf("Podman %s at %s (%s)", c.Version(), c.URI, c.Source)},
 		version(c), limits(ctx, c), controllers(info), userNamespaces(info),
-	}, nil
+	}
+	return append(findings, registries(c, settings.Registries)...), nil
 }
 
 // version tells whether the service may lack a fix that builds of strangers need.
