@@ -17,7 +17,7 @@ cpub-dev -- cpub …. TEMPORAL_ADDRESS and CPUB_STORE name services that run els
 With a Temporal of your own, start "cpub-worker": on this machine it needs no configuration, and shares its store with cpub.`
 
 // connect reaches Temporal, and the store where the command needs it. The client must be closed.
-func connect(ctx context.Context, c *console, withStore bool) (*client.Client, func(), error) {
+func connect(ctx context.Context, c *stdio, withStore bool) (*client.Client, func(), error) {
 	opts := client.Options{}
 	closeStore := func() {}
 	url := storeURL(c)
@@ -45,7 +45,7 @@ func connect(ctx context.Context, c *console, withStore bool) (*client.Client, f
 
 // storeURL is the store that CPUB_STORE names. Without it, it is the user's own, which a worker without a worker.hcl keeps, or empty where no
 // such worker has ever run.
-func storeURL(c *console) string {
+func storeURL(c *stdio) string {
 	if url := c.getenv("CPUB_STORE"); url != "" {
 		return url
 	}

@@ -20,14 +20,14 @@ import (
 
 // formatter is what fmt was asked for.
 type formatter struct {
-	c                      *console
+	c                      *stdio
 	check, diff, recursive bool
 	changed                bool            // something was not formatted
 	diags                  hcl.Diagnostics // of files that are no HCL
 	files                  map[string]*hcl.File
 }
 
-func newFmt(c *console) *cobra.Command {
+func newFmt(c *stdio) *cobra.Command {
 	f := &formatter{c: c, files: map[string]*hcl.File{}}
 	cmd := &cobra.Command{
 		Use:   "fmt [FILE|FOLDER|-]...",

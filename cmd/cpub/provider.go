@@ -8,7 +8,7 @@ import (
 	"github.com/containerpub/cpub/cmd/cpub/internal/catalog"
 )
 
-func newProvider(c *console) *cobra.Command {
+func newProvider(c *stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "provider",
 		Short: "Look at the providers of this machine",
@@ -27,7 +27,7 @@ type providerEntry struct {
 	Steps   []string `json:"steps"`
 }
 
-func newProviderList(c *console) *cobra.Command {
+func newProviderList(c *stdio) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -65,7 +65,7 @@ func newProviderList(c *console) *cobra.Command {
 	return cmd
 }
 
-func newProviderSchema(c *console) *cobra.Command {
+func newProviderSchema(c *stdio) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "schema [STEP_TYPE...]",
@@ -80,7 +80,7 @@ func newProviderSchema(c *console) *cobra.Command {
 }
 
 // eachStep does something with the step types of these names, or with all.
-func eachStep(cmd *cobra.Command, c *console, names []string, do func(catalog.Step) error) error {
+func eachStep(cmd *cobra.Command, c *stdio, names []string, do func(catalog.Step) error) error {
 	all, err := loadCatalog(cmd.Context(), c)
 	if err != nil {
 		return err

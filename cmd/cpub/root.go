@@ -18,7 +18,7 @@ Exit codes: 0 succeeded, 1 the run failed, 2 wrong use or an invalid pipeline,
 3 a service cannot be reached, 4 cancelled.`
 
 // newRoot describes the command line.
-func newRoot(c *console) *cobra.Command {
+func newRoot(c *stdio) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "cpub",
 		Short:         "Run pipelines as durable workflows",
