@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/containerpub/cpub/cmd/cpub/internal/catalog"
+	"github.com/containerpub/cpub/internal/stepdocs"
+	"github.com/containerpub/cpub/sdk/contract"
 )
 
 func newProvider(c *stdio) *cobra.Command {
@@ -14,7 +17,7 @@ func newProvider(c *stdio) *cobra.Command {
 		Short: "Look at the providers of this machine",
 		RunE:  namespaced,
 	}
-	cmd.AddCommand(newProviderList(c), newProviderSchema(c))
+	cmd.AddCommand(newProviderList(c), newProviderSchema(c), newProviderDocs(c))
 	return cmd
 }
 
@@ -77,6 +80,30 @@ func newProviderSchema(c *stdio) *cobra.Command {
 	}
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+func newProviderDocs(c *stdio) *cobra.Command {
+	return &cobra.Command{
+		Use:   "docs [STEP_TYPE...]",
+		Short: "Print the reference of step types, in Markdown",
+		Long: `docs prints what step types take and give, in Markdown, as the providers of this
+machine describe them; without a name it prints all of them.`,
+		Args: needs(0, -1, ""),
+		RunE: verb(func(cmd *cobra.Command, args []string) error {
+			var pages []string
+			err := eachStep(cmd, c, args, func(s catalog.Step) error {
+				pages = append(pages, stepdocs.Page(contract.Type{Name: s.Name, Doc: s.Doc, Step: s.Step}))
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprint(c.out, strings.Join(pages, "\n")); err != nil {
+				return fmt.Errorf("printing: %w", err)
+			}
+			return nil
+		}),
+	}
 }
 
 // eachStep does something with the step types of these names, or with all.
