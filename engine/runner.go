@@ -22,8 +22,9 @@ type Runner interface {
 	Release(ctx context.Context, keys []string) error
 }
 
-// ErrLost is wrapped by the error of a Run whose provider died or hung: what it did may be going on, and the next attempt adopts it.
-var ErrLost = errors.New("the provider was lost")
+// ErrLost is wrapped by the error of a Run that gave no answer: the provider died or hung, or inputs and outputs could not be had or kept.
+// What it did may be going on, or be done, and the next attempt adopts it.
+var ErrLost = errors.New("the attempt was lost")
 
 // Call is one attempt of one step.
 type Call struct {

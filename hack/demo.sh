@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The demo: installs what a run needs, builds, starts the embedded stack in .cache/demo, puts an example function into S3, runs the
-# pipeline examples/hcl/function on it, and stops everything that it started.
+# The demo: looks whether limits can be enforced here, installs what a run needs, builds, starts the embedded stack in .cache/demo,
+# puts an example function into S3, runs the pipeline examples/hcl/function on it, and stops everything that it started.
 . "$(dirname "$0")/lib.sh"
 
+hack/limits.sh
 hack/apt.sh run
 hack/subids.sh
 hack/build.sh

@@ -52,19 +52,30 @@ with_progress() {
 		sleep 0.2
 		if ((SECONDS - shown >= tick)); then
 			shown=$SECONDS
-			progress "$what: $(wc -l <"$log") packages compiled, $((SECONDS - began)) s"
+			progress "$what: $(built "$log"), $((SECONDS - began)) s"
 		fi
 	done
 	wait "$pid" || rc=$?
 	trap - EXIT
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 	if ((rc != 0)); then
-		grep -vE '^[a-z0-9.]+(/[^: ]+)*$' "$log" >&2 || true
+		grep -vE '^go: downloading |^[a-z0-9.]+(/[^: ]+)*$' "$log" >&2 || true
 		rm -f "$log"
 		die "$what: failed ($*)"
 	fi
 	rm -f "$log"
 	say "$what: done in $((SECONDS - began)) s"
+}
+
+# built LOG: how far a `go build -v` is, by its output: a line for each module it downloads and each package it compiles.
+built() {
+	local lines modules
+	lines=$(wc -l <"$1")
+	modules=$(grep -c '^go: downloading' "$1" || true)
+	if ((modules > 0)); then
+		printf '%d modules downloaded, ' "$modules"
+	fi
+	printf '%d packages compiled' $((lines - modules))
 }
 
 progress() {

@@ -35,7 +35,8 @@ type Error struct {
 	Attr string
 	// RetryAfter is how long the next attempt should wait at least; zero means as the step says.
 	RetryAfter time.Duration
-	// Outputs are what is known of a step that failed (exit code, receipt, ...): JSON with the shape of its outputs, or empty.
+	// Outputs are what is known of a step that failed (exit code, log, receipt, ...): JSON with the shape of its outputs, or empty.
+	// Artifacts in it are kept as those of a step that succeeded.
 	Outputs json.RawMessage
 	// Err says what happened, and what to do.
 	Err error

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/sdk/activity"
@@ -124,8 +125,7 @@ func (l *Loader) routes(plan *engine.Plan) ([]Route, error) {
 		}
 		if shape := plan.Schema(step.Type); shape != nil {
 			if problems := offer.Steps[step.Type].Compatible(shape.Step); len(problems) > 0 {
-				return nil, planError("%s of provider %s is not what the plan was checked against: %v; plan again, or use that provider's older version",
-					step.Type, offer.Instance, problems[0])
+				return nil, incompatible(step, offer.Instance, problems)
 			}
 		}
 		route.Instance = offer.Instance
@@ -145,6 +145,17 @@ func providersOf(plan *engine.Plan) (out []engine.Step) {
 		}
 	}
 	return out
+}
+
+// incompatible names every attribute by which a provider differs from what a step was checked against.
+func incompatible(step engine.Step, instance string, problems []schema.Problem) error {
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		texts[i] = p.Error()
+	}
+	return planError("step %s: %s of this worker's provider %s is not what the plan was checked against: %s; "+
+		"publish or run the pipeline again, checked against this version, or give the worker the provider's version of then",
+		step.Name, step.Type, instance, strings.Join(texts, "; "))
 }
 
 // offer is the instance that serves a step: the one that it asks for, the one that worker.hcl names, or the first that can.

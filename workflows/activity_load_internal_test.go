@@ -14,10 +14,11 @@ func TestRoutes(t *testing.T) {
 	shape := func(attrs ...schema.Attr) schema.Step { return schema.Step{Input: schema.Object{Attrs: attrs}} }
 	plain := schema.Attr{Name: "text", Type: cty.String}
 	needed := schema.Attr{Name: "new", Type: cty.String, Required: true}
+	other := schema.Attr{Name: "text", Type: cty.Number}
 	loader := &Loader{
 		Offers: []Offer{
 			{"podman.local", map[string]schema.Step{"run": shape(plain), "build": shape(plain)}},
-			{"podman.builder", map[string]schema.Step{"run": shape(plain), "build": shape(plain), "changed": shape(plain, needed)}},
+			{"podman.builder", map[string]schema.Step{"run": shape(plain), "build": shape(plain), "changed": shape(other, needed)}},
 		},
 		Serve: map[string]string{"build": "podman.builder", "gone": "podman.nowhere"},
 	}
@@ -31,7 +32,11 @@ func TestRoutes(t *testing.T) {
 		"nobody offers it":         {engine.Step{Name: "a", Type: "fly"}, "none of the worker's providers offers fly"},
 		"an unknown instance":      {engine.Step{Name: "a", Type: "run", Provider: "s3.x"}, "the worker has no provider s3.x"},
 		"one that does not":        {engine.Step{Name: "a", Type: "changed", Provider: "podman.local"}, "podman.local does not offer changed"},
-		"an incompatible one":      {engine.Step{Name: "a", Type: "changed"}, "new: the provider now needs it"},
+		"an incompatible one": {
+			engine.Step{Name: "a", Type: "changed"},
+			"step a: changed of this worker's provider podman.builder is not what the plan was checked against: " +
+				"text: the provider has it with another type; new: the provider now needs it; ",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := &engine.Plan{Steps: []engine.Step{tt.step, tt.step}, Schemas: []engine.StepSchema{{Type: tt.step.Type, Step: shape(plain)}}}

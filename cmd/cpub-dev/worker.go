@@ -12,6 +12,8 @@ import (
 	"github.com/containerpub/cpub/cmd/cpub-dev/internal/stack"
 	"github.com/containerpub/cpub/cmd/cpub-dev/internal/workerfile"
 	"github.com/containerpub/cpub/engine"
+	"github.com/containerpub/cpub/engine/config"
+	"github.com/containerpub/cpub/workflows/worker"
 )
 
 // readyPatience is how long the worker may take before the user is told that
@@ -32,26 +34,31 @@ func startWorker(ctx context.Context, at stack.Endpoints, f flags, signals <-cha
 	if f.noWorker {
 		return nil, nil
 	}
-	config, err := writeWorkerFile(at)
+	state := filepath.Join(at.Dir, "worker")
+	path, err := writeWorkerFile(ctx, at, state)
 	if err != nil {
 		return nil, &exitError{exitFailed, err}
 	}
-	file, err := os.OpenFile(filepath.Join(at.Dir, "log", "worker.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	file, err := config.LoadWorker(path)
+	if err != nil {
+		return nil, &exitError{exitUsage, err} // the user's own, or it would be right
+	}
+	logFile, err := os.OpenFile(filepath.Join(at.Dir, "log", "worker.log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, &exitError{exitFailed, fmt.Errorf("opening the worker's log: %w", err)}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w := &work{cancel: cancel, ended: make(chan error, 1), fatal: make(chan error, 1), log: file}
+	w := &work{cancel: cancel, ended: make(chan error, 1), fatal: make(chan error, 1), log: logFile}
 	level := &slog.LevelVar{} // what a person is shown while the worker starts
 	level.Set(slog.LevelWarn)
 	log := slog.New(slog.NewMultiHandler(
-		slog.NewJSONHandler(file, nil),
+		slog.NewJSONHandler(logFile, nil),
 		slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}),
 	))
 	ready := make(chan struct{})
 	go func() {
-		err := runWorker(ctx, daemon{
-			config: config, stateDir: filepath.Join(at.Dir, "worker"), log: log, ready: func() { close(ready) },
+		err := worker.Run(ctx, worker.Settings{
+			Config: file, StateDir: state, Reattach: os.Getenv("CPUB_REATTACH_PROVIDERS"), Log: log, Ready: func() { close(ready) },
 		})
 		if err != nil && ctx.Err() == nil {
 			w.fatal <- fmt.Errorf("the worker ended: %w", err)
@@ -63,43 +70,26 @@ func startWorker(ctx context.Context, at stack.Endpoints, f flags, signals <-cha
 
 // writeWorkerFile writes worker.hcl into the state folder, and says so when the
 // user's own is used instead.
-func writeWorkerFile(at stack.Endpoints) (string, error) {
-	self, err := os.Executable()
+func writeWorkerFile(ctx context.Context, at stack.Endpoints, state string) (string, error) {
+	providers, err := worker.LocalProviders(ctx, state)
 	if err != nil {
-		return "", fmt.Errorf("finding the providers: %w", err)
+		return "", err
 	}
-	path, kept, err := workerfile.Write(at.Dir, workerfile.Settings{
-		Temporal:  at.Temporal,
-		Namespace: at.Namespace,
-		Store:     at.Store,
-		Providers: filepath.Dir(self),
-		PodmanEnv: podmanEnv(),
-		S3:        at.S3,
-		Region:    stack.Region,
-		AccessKey: at.AccessKey,
-		SecretKey: at.SecretKey,
-		Registry:  at.Registry,
-	})
+	machine := config.Machine{
+		Temporal: &config.Temporal{Address: at.Temporal, Namespace: at.Namespace},
+		StoreURL: at.Store, Providers: providers,
+	}
+	if at.S3 != "" {
+		machine.S3 = &config.MachineS3{Endpoint: at.S3, Region: stack.Region, AccessKey: at.AccessKey, SecretKey: at.SecretKey}
+	}
+	if at.Registry != "" {
+		machine.Registries = []string{at.Registry}
+	}
+	path, kept, err := workerfile.Write(at.Dir, machine)
 	if kept {
 		fmt.Fprintf(os.Stderr, "cpub-dev: %s was changed and is used as it is\n", path)
 	}
 	return path, err
-}
-
-// podmanEnv picks, from this process's environment, what tells Podman which
-// service, storage and configuration are the user's.
-func podmanEnv() []string {
-	var env []string
-	for _, name := range []string{
-		"PATH", "HOME", "USER", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "DBUS_SESSION_BUS_ADDRESS",
-		"CONTAINER_HOST", "CONTAINER_SSHKEY", "CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF",
-		"PODMAN_IGNORE_CGROUPSV1_WARNING",
-	} {
-		if value, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+value)
-		}
-	}
-	return env
 }
 
 // await returns when the worker is ready or has failed, at a signal, or after

@@ -1,20 +1,20 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 )
 
 const usage = `cpub-worker runs pipelines and their steps, as worker.hcl says, until it is told to stop (SIGTERM, SIGINT):
 then steps under way go on in their containers, and the next worker adopts them.
 
-  cpub-worker [-config worker.hcl] [-state DIR] [-listen HOST:PORT] [-log-format json|text] [-log-level LEVEL]
+  cpub-worker [-config worker.hcl] [-print-config] [-state DIR] [-listen HOST:PORT] [-log-format json|text] [-log-level LEVEL]
 
-  -config FILE       worker.hcl (default "worker.hcl", or CPUB_WORKER_CONFIG)
+  -config FILE       worker.hcl (default CPUB_WORKER_CONFIG, else worker.hcl in the working directory; where neither is there, a
+                     configuration for a developer's own machine: the providers beside this program, a store in the user's
+                     state folder, and a policy that allows what is on the machine)
+  -print-config      prints the configuration and ends: a start for a worker.hcl. It may hold keys of an S3 gateway
   -state DIR         this worker's folder: cache, and what providers keep
                      (default STATE_DIRECTORY, else cpub/worker in the user's state folder)
   -listen HOST:PORT  serves /healthz, /readyz and /metrics (default: metrics.listen of worker.hcl, or nowhere)
@@ -22,14 +22,14 @@ then steps under way go on in their containers, and the next worker adopts them.
   -log-level LEVEL   debug, info, warn or error (default info)
 
 Temporal is found by worker.hcl, or as by its own CLI (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS, API key, profiles).
-The store is found by worker.hcl, or by CPUB_STORE. Exit codes: 0 stopped, 1 could not go on, 2 wrong use or configuration.
+The store is found by worker.hcl, or by CPUB_STORE, which cpub needs too. Exit codes: 0 stopped, 1 could not go on, 2 wrong use or configuration.
 `
 
 // flags are the command line's.
 type flags struct {
 	config, state, listen string
 	logFormat, logLevel   string
-	help                  bool
+	printConfig, help     bool
 }
 
 func parseFlags(args []string, stderr io.Writer) (flags, error) {
@@ -37,11 +37,8 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	set := flag.NewFlagSet("cpub-worker", flag.ContinueOnError)
 	set.SetOutput(stderr)
 	set.Usage = func() { fmt.Fprint(stderr, "See `cpub-worker -help`.\n") }
-	config := os.Getenv("CPUB_WORKER_CONFIG")
-	if config == "" {
-		config = "worker.hcl"
-	}
-	set.StringVar(&f.config, "config", config, "")
+	set.StringVar(&f.config, "config", "", "")
+	set.BoolVar(&f.printConfig, "print-config", false, "")
 	set.StringVar(&f.state, "state", "", "")
 	set.StringVar(&f.listen, "listen", "", "")
 	set.StringVar(&f.logFormat, "log-format", "json", "")
@@ -58,22 +55,4 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 		return f, err
 	}
 	return f, nil
-}
-
-// stateDir is the worker's own folder, absolute: what was asked for, what systemd gives, or the user's.
-func stateDir(asked string) (string, error) {
-	if asked != "" {
-		return filepath.Abs(asked)
-	}
-	if dir := os.Getenv("STATE_DIRECTORY"); filepath.IsAbs(dir) {
-		return dir, nil
-	}
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "cpub", "worker"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", errors.New("no state folder: set -state")
-	}
-	return filepath.Join(home, ".local", "state", "cpub", "worker"), nil
 }

@@ -35,13 +35,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return 0
 	}
+	if f.printConfig {
+		if err := printConfig(ctx, f, stdout); err != nil {
+			fmt.Fprintf(stderr, "cpub-worker: %v\n", err)
+			return exitUsage
+		}
+		return 0
+	}
 	log, err := newLogger(f, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "cpub-worker: %v\n", err)
 		return exitUsage
 	}
-	settings, ok := load(f, log, stderr)
-	if !ok {
+	settings, err := load(ctx, f, log)
+	if err != nil {
+		fmt.Fprintf(stderr, "cpub-worker: %v\n", err)
 		return exitUsage
 	}
 	if err := serve(ctx, settings); err != nil {

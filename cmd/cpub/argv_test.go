@@ -23,7 +23,7 @@ func TestNormalise(t *testing.T) {
 		{"nonsense -var a", "nonsense -var a"},
 		{"", ""},
 	} {
-		got := normalise(newRoot(newConsole()), strings.Fields(test.args))
+		got := normalise(newRoot(newStdio()), strings.Fields(test.args))
 		if want := strings.Fields(test.want); !slices.Equal(got, want) {
 			t.Errorf("normalise(%s) = %q, want %q", test.args, got, want)
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/containerpub/cpub/workflows/client"
 )
 
-func newCancel(c *console) *cobra.Command {
+func newCancel(c *stdio) *cobra.Command {
 	var (
 		asJSON, wait bool
 		runID        string
@@ -61,7 +61,7 @@ func mustBeOpen(ctx context.Context, cl *client.Client, id, runID string) error 
 }
 
 // reportRun tells in one line what was done to a run.
-func reportRun(c *console, id, runID, status string, asJSON bool) error {
+func reportRun(c *stdio, id, runID, status string, asJSON bool) error {
 	if asJSON {
 		return c.printJSON(struct {
 			ID     string `json:"id"`

@@ -13,7 +13,7 @@ import (
 )
 
 // loadCatalog finds the step types of this machine: in the folders that CPUB_PROVIDERS lists, or beside this binary.
-func loadCatalog(ctx context.Context, c *console) (*catalog.Catalog, error) {
+func loadCatalog(ctx context.Context, c *stdio) (*catalog.Catalog, error) {
 	folders := filepath.SplitList(c.getenv("CPUB_PROVIDERS"))
 	if len(folders) == 0 {
 		self, err := os.Executable()

@@ -10,13 +10,13 @@ import (
 )
 
 // diagnostics shows what is wrong with files, on stderr.
-func (c *console) diagnostics(diags hcl.Diagnostics, files map[string]*hcl.File) error {
+func (c *stdio) diagnostics(diags hcl.Diagnostics, files map[string]*hcl.File) error {
 	style := c.style(c.err)
 	return config.WriteDiagnostics(c.err, diags, files, config.Style{Color: style.Color, Width: style.Width})
 }
 
 // judge shows diagnostics, and ends the command where one is an error.
-func (c *console) judge(diags hcl.Diagnostics, files map[string]*hcl.File) error {
+func (c *stdio) judge(diags hcl.Diagnostics, files map[string]*hcl.File) error {
 	if len(diags) == 0 {
 		return nil
 	}

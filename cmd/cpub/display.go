@@ -19,7 +19,7 @@ type display interface {
 }
 
 // newDisplay is what suits the place that is written to: JSON on stdout, or lines or a moving block on stderr.
-func newDisplay(c *console, asJSON bool) display {
+func newDisplay(c *stdio, asJSON bool) display {
 	switch {
 	case asJSON:
 		return &jsonDisplay{c: c}
@@ -31,7 +31,7 @@ func newDisplay(c *console, asJSON bool) display {
 
 // plainDisplay writes one line for each change to stderr.
 type plainDisplay struct {
-	c     *console
+	c     *stdio
 	plain view.Plain
 }
 
@@ -52,7 +52,7 @@ func (d *plainDisplay) Close() error { return nil }
 
 // liveDisplay redraws a block on the terminal that stderr is.
 type liveDisplay struct {
-	c        *console
+	c        *stdio
 	screen   *view.Screen
 	block    []string
 	question string
@@ -88,7 +88,7 @@ func (d *liveDisplay) all() []string {
 
 // jsonDisplay prints events to stdout, one JSON object a line.
 type jsonDisplay struct {
-	c      *console
+	c      *stdio
 	before *view.Run
 }
 

@@ -15,24 +15,26 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/containerpub/cpub/engine/config"
+	"github.com/containerpub/cpub/engine/eval"
 )
 
 // formatter is what fmt was asked for.
 type formatter struct {
-	c                      *console
+	c                      *stdio
 	check, diff, recursive bool
 	changed                bool            // something was not formatted
 	diags                  hcl.Diagnostics // of files that are no HCL
 	files                  map[string]*hcl.File
 }
 
-func newFmt(c *console) *cobra.Command {
+func newFmt(c *stdio) *cobra.Command {
 	f := &formatter{c: c, files: map[string]*hcl.File{}}
 	cmd := &cobra.Command{
 		Use:   "fmt [FILE|FOLDER|-]...",
 		Short: "Write HCL files in the usual form",
 		Long: `fmt writes HCL files in the usual form, and prints the names of those that it
 changed. It takes the current folder where none is named; - formats stdin to stdout.
+Files in JSON (*.hcl.json) are left as they are.
 
 With -check it changes nothing, and ends with 1 where a file is not formatted.`,
 		Args: needs(0, -1, ""),
@@ -118,6 +120,10 @@ func (f *formatter) stdin() error {
 
 // file formats one file in place, unless it is only checked.
 func (f *formatter) file(path string) error {
+	if eval.IsJSON(path) {
+		f.c.note("%s is left as it is: only native HCL has a usual form", path)
+		return nil
+	}
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("formatting: %w", err)

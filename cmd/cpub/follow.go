@@ -28,7 +28,7 @@ type update struct {
 
 // follower shows a run to its end, or until the user has enough of it.
 type follower struct {
-	c    *console
+	c    *stdio
 	show display
 	// updates ends with one that says so.
 	updates <-chan update
@@ -180,7 +180,7 @@ func waits(r *view.Run) bool {
 }
 
 // finish prints how a run ended, and gives the exit code's error.
-func finish(c *console, r *view.Run, asJSON bool) error {
+func finish(c *stdio, r *view.Run, asJSON bool) error {
 	if !asJSON {
 		style := c.style(c.err)
 		if err := printLines(c.err, append(style.Failures(r), style.Receipts(r)...)); err != nil {

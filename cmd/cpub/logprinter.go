@@ -11,7 +11,7 @@ import (
 
 // logPrinter prints pieces of logs as whole lines, each behind the name of its step where there are several.
 type logPrinter struct {
-	c      *console
+	c      *stdio
 	asJSON bool
 	style  view.Style
 	names  int                  // columns of the longest name; 0 where no name is printed
@@ -23,7 +23,7 @@ type logPrinter struct {
 // logSource is where pieces of one line come from.
 type logSource struct{ step, stream string }
 
-func newLogPrinter(c *console, run *client.Run, step string, asJSON bool) *logPrinter {
+func newLogPrinter(c *stdio, run *client.Run, step string, asJSON bool) *logPrinter {
 	p := &logPrinter{c: c, asJSON: asJSON, style: c.style(c.out), parts: map[logSource]string{}}
 	for _, s := range run.Steps {
 		if step == "" {

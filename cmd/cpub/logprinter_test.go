@@ -28,7 +28,7 @@ func TestLogPrinter(t *testing.T) {
 		"no tail":  {"", 0, false, "long | rest\n"},
 	} {
 		var out strings.Builder
-		p := newLogPrinter(&console{out: &out, outTTY: test.tty, getenv: func(string) string { return "" }}, run, test.step, false)
+		p := newLogPrinter(&stdio{out: &out, outTTY: test.tty, getenv: func(string) string { return "" }}, run, test.step, false)
 		for _, piece := range pieces {
 			if err := p.hold(piece); err != nil {
 				t.Fatal(err)

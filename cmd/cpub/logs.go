@@ -12,14 +12,14 @@ import (
 
 // logsCommand is what logs was asked for.
 type logsCommand struct {
-	c              *console
+	c              *stdio
 	asJSON, follow bool
 	tail           int
 	since          string
 	runID          string
 }
 
-func newLogs(c *console) *cobra.Command {
+func newLogs(c *stdio) *cobra.Command {
 	l := &logsCommand{c: c}
 	cmd := &cobra.Command{
 		Use:   "logs RUN [STEP]",

@@ -23,7 +23,7 @@ type module struct {
 }
 
 // checkModule reads and checks a file or folder. What is wrong with it is in the module's diags.
-func checkModule(ctx context.Context, c *console, path string) (*module, error) {
+func checkModule(ctx context.Context, c *stdio, path string) (*module, error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, usagef("there is no file or folder %s", path)
 	}
@@ -40,7 +40,7 @@ func checkModule(ctx context.Context, c *console, path string) (*module, error) 
 }
 
 // loadModule is checkModule for those who need the plans: mistakes are shown, and end the command.
-func loadModule(ctx context.Context, c *console, path string) (*module, error) {
+func loadModule(ctx context.Context, c *stdio, path string) (*module, error) {
 	m, err := checkModule(ctx, c, path)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (v *variableFlags) add(cmd *cobra.Command) {
 
 // planOf is the plan that the arguments FILE|FOLDER [PIPELINE] name, and the variables given to it. Mistakes are shown, and end the
 // command.
-func planOf(ctx context.Context, c *console, args []string, vars variableFlags) (*engine.Plan, json.RawMessage, error) {
+func planOf(ctx context.Context, c *stdio, args []string, vars variableFlags) (*engine.Plan, json.RawMessage, error) {
 	m, err := loadModule(ctx, c, args[0])
 	if err != nil {
 		return nil, nil, err

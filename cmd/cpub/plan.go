@@ -9,7 +9,7 @@ import (
 	"github.com/containerpub/cpub/engine"
 )
 
-func newPlan(c *console) *cobra.Command {
+func newPlan(c *stdio) *cobra.Command {
 	var (
 		asJSON bool
 		vars   variableFlags

@@ -1,20 +1,23 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/containerpub/cpub/cmd/cpub/internal/catalog"
+	"github.com/containerpub/cpub/internal/stepdocs"
+	"github.com/containerpub/cpub/sdk/contract"
 )
 
-func newProvider(c *console) *cobra.Command {
+func newProvider(c *stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "provider",
 		Short: "Look at the providers of this machine",
 		RunE:  namespaced,
 	}
-	cmd.AddCommand(newProviderList(c), newProviderSchema(c))
+	cmd.AddCommand(newProviderList(c), newProviderSchema(c), newProviderDocs(c))
 	return cmd
 }
 
@@ -27,7 +30,7 @@ type providerEntry struct {
 	Steps   []string `json:"steps"`
 }
 
-func newProviderList(c *console) *cobra.Command {
+func newProviderList(c *stdio) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -65,7 +68,7 @@ func newProviderList(c *console) *cobra.Command {
 	return cmd
 }
 
-func newProviderSchema(c *console) *cobra.Command {
+func newProviderSchema(c *stdio) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "schema [STEP_TYPE...]",
@@ -79,8 +82,32 @@ func newProviderSchema(c *console) *cobra.Command {
 	return cmd
 }
 
+func newProviderDocs(c *stdio) *cobra.Command {
+	return &cobra.Command{
+		Use:   "docs [STEP_TYPE...]",
+		Short: "Print the reference of step types, in Markdown",
+		Long: `docs prints what step types take and give, in Markdown, as the providers of this
+machine describe them; without a name it prints all of them.`,
+		Args: needs(0, -1, ""),
+		RunE: verb(func(cmd *cobra.Command, args []string) error {
+			var pages []string
+			err := eachStep(cmd, c, args, func(s catalog.Step) error {
+				pages = append(pages, stepdocs.Page(contract.Type{Name: s.Name, Doc: s.Doc, Step: s.Step}))
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprint(c.out, strings.Join(pages, "\n")); err != nil {
+				return fmt.Errorf("printing: %w", err)
+			}
+			return nil
+		}),
+	}
+}
+
 // eachStep does something with the step types of these names, or with all.
-func eachStep(cmd *cobra.Command, c *console, names []string, do func(catalog.Step) error) error {
+func eachStep(cmd *cobra.Command, c *stdio, names []string, do func(catalog.Step) error) error {
 	all, err := loadCatalog(cmd.Context(), c)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"github.com/containerpub/cpub/workflows/client"
 )
 
-func newPs(c *console) *cobra.Command {
+func newPs(c *stdio) *cobra.Command {
 	var (
 		asJSON bool
 		opts   client.ListOptions
@@ -41,7 +41,7 @@ func newPs(c *console) *cobra.Command {
 	return cmd
 }
 
-func printRuns(c *console, runs []client.Summary, asJSON bool) error {
+func printRuns(c *stdio, runs []client.Summary, asJSON bool) error {
 	rows := [][]string{{"RUN", "STATUS", "STARTED", "TOOK"}}
 	for _, r := range runs {
 		if asJSON {

@@ -6,7 +6,7 @@ import (
 	"github.com/containerpub/cpub/engine"
 )
 
-func newPublish(c *console) *cobra.Command {
+func newPublish(c *stdio) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "publish FILE|FOLDER [PIPELINE]",
@@ -52,7 +52,7 @@ Runs that are under way keep the plan that they were started with.`,
 	return cmd
 }
 
-func reportPublished(c *console, pipeline, namespace, digest string, asJSON bool) error {
+func reportPublished(c *stdio, pipeline, namespace, digest string, asJSON bool) error {
 	if asJSON {
 		return c.printJSON(struct {
 			Pipeline  string `json:"pipeline"`

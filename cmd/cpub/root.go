@@ -10,14 +10,15 @@ const rootHelp = `cpub runs pipelines written in HCL as durable Temporal workflo
 starts runs, follows them and answers questions about them.
 
 It finds Temporal as the temporal CLI does (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE,
-TLS, API key, profiles in temporal.toml), and plans and logs in CPUB_STORE.
-cpub-dev runs all of that on one machine.
+TLS, API key, profiles in temporal.toml), and plans and logs in CPUB_STORE, or
+where a cpub-worker without a worker.hcl keeps them on this machine. cpub-dev
+runs all of that on one machine.
 
 Exit codes: 0 succeeded, 1 the run failed, 2 wrong use or an invalid pipeline,
 3 a service cannot be reached, 4 cancelled.`
 
 // newRoot describes the command line.
-func newRoot(c *console) *cobra.Command {
+func newRoot(c *stdio) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "cpub",
 		Short:         "Run pipelines as durable workflows",
@@ -36,7 +37,7 @@ func newRoot(c *console) *cobra.Command {
 	)
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
-	add(root, groupWrite, newValidate(c), newPlan(c), newFmt(c))
+	add(root, groupWrite, newValidate(c), newPlan(c), newGraph(c), newFmt(c))
 	add(root, groupRun, newRun(c), newPublish(c), newPs(c), newStatus(c), newLogs(c), newCancel(c), newTerminate(c))
 	add(root, groupOther, newProvider(c), newVersion(c))
 	return root

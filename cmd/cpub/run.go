@@ -21,7 +21,7 @@ already is followed instead of a second one; other inputs are refused.
 Ctrl-C asks whether to cancel the run or to leave it running; a second one cancels.
 Without a terminal the first one cancels.`
 
-func newRun(c *console) *cobra.Command {
+func newRun(c *stdio) *cobra.Command {
 	var (
 		asJSON, detached bool
 		id               string
@@ -74,7 +74,7 @@ func newView(plan *engine.Plan, started *client.Started) *view.Run {
 }
 
 // reportStarted prints the id of a run that is left alone: it is the result of the command.
-func reportStarted(c *console, s *client.Started, asJSON bool) error {
+func reportStarted(c *stdio, s *client.Started, asJSON bool) error {
 	if asJSON {
 		return c.printJSON(struct {
 			ID       string `json:"id"`
@@ -86,7 +86,7 @@ func reportStarted(c *console, s *client.Started, asJSON bool) error {
 }
 
 // announce says which run is followed, and where Temporal's UI shows it when cpub-dev says where that is.
-func announce(c *console, s *client.Started, namespace string) {
+func announce(c *stdio, s *client.Started, namespace string) {
 	verb := "started"
 	if s.Attached {
 		verb = "is there already; following"
@@ -98,7 +98,7 @@ func announce(c *console, s *client.Started, namespace string) {
 }
 
 // watchToEnd follows a run, prints how it ended and gives the exit code's error.
-func watchToEnd(ctx context.Context, c *console, cl *client.Client, known *view.Run, asJSON bool) error {
+func watchToEnd(ctx context.Context, c *stdio, cl *client.Client, known *view.Run, asJSON bool) error {
 	run, left, err := watch(ctx, c, cl, known, asJSON)
 	switch {
 	case err != nil:

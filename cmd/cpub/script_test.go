@@ -14,7 +14,7 @@ var updateScripts = flag.Bool("update", false, "write what the commands print in
 // TestMain lets the test binary be cpub, so that scripts drive the real command.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"cpub": func() { os.Exit(execute(context.Background(), os.Args[1:], newConsole())) },
+		"cpub": func() { os.Exit(execute(context.Background(), os.Args[1:], newStdio())) },
 	})
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/containerpub/cpub/cmd/cpub/internal/view"
 )
 
-func newStatus(c *console) *cobra.Command {
+func newStatus(c *stdio) *cobra.Command {
 	var (
 		asJSON, follow bool
 		runID          string
@@ -49,7 +49,7 @@ func runIDFlag(cmd *cobra.Command, runID *string) {
 	cmd.Flags().StringVar(runID, "run-id", "", "Temporal's run id, where there were several runs of this id; the latest if left out")
 }
 
-func printStatus(c *console, r *view.Run) error {
+func printStatus(c *stdio, r *view.Run) error {
 	style := c.style(c.out)
 	style.Height = 0
 	lines := []string{fmt.Sprintf("%s  started %s  run id %s", view.Clean(r.ID), r.Started.Local().Format(time.DateTime), view.Clean(r.RunID))}

@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func newTerminate(c *console) *cobra.Command {
+func newTerminate(c *stdio) *cobra.Command {
 	var (
 		asJSON        bool
 		runID, reason string

@@ -21,7 +21,7 @@ type validation struct {
 	Schemas string `json:"schemas"`
 }
 
-func newValidate(c *console) *cobra.Command {
+func newValidate(c *stdio) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "validate [FILE|FOLDER]",
@@ -53,7 +53,7 @@ beside this binary, and from the standard contracts.`,
 	return cmd
 }
 
-func (m *module) printValidation(c *console) error {
+func (m *module) printValidation(c *stdio) error {
 	v := validation{
 		Valid: !m.diags.HasErrors(), Pipelines: []string{}, Schemas: m.catalog.Describe(),
 		Diagnostics: config.JSONDiagnostics(m.diags, m.sources(), ""),

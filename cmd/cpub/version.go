@@ -18,7 +18,7 @@ type buildVersion struct {
 	Platform string `json:"platform"`
 }
 
-func newVersion(c *console) *cobra.Command {
+func newVersion(c *stdio) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "version",

@@ -17,7 +17,7 @@ import (
 const tailLines = 10
 
 // watch follows a run, from what is known of it, to its end or until the user leaves; it returns the run as it was last seen.
-func watch(ctx context.Context, c *console, cl *client.Client, known *view.Run, asJSON bool) (run *view.Run, left bool, err error) {
+func watch(ctx context.Context, c *stdio, cl *client.Client, known *view.Run, asJSON bool) (run *view.Run, left bool, err error) {
 	signals, stop := notifyInterrupts()
 	defer stop()
 	ctx, end := context.WithCancel(ctx)

@@ -224,8 +224,46 @@ func TestLogWriterOutlivesABrokenStore(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("writing waits for a store that is gone")
 	}
-	if err := w.Close(t.Context()); err == nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := w.Close(ctx); err == nil {
 		t.Error("Close does not tell")
+	}
+}
+
+// A store that cannot be written for a while gets what it missed, in order.
+func TestLogWriterTriesAgain(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(t.Context(), "file://"+dir+"?no_tmp_dir=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if err := os.WriteFile(filepath.Join(dir, "logs"), nil, 0o600); err != nil { // where the log's folder is to be
+		t.Fatal(err)
+	}
+	w, err := s.LogWriter(t.Context(), "logs/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write("stdout", []byte("one"))
+	w.wake <- struct{}{}
+	w.Write("stdout", []byte("two"))
+	time.Sleep(50 * time.Millisecond)
+	if err := os.Remove(filepath.Join(dir, "logs")); err != nil {
+		t.Fatal(err)
+	}
+	w.Write("stdout", []byte("three"))
+	if err := w.Close(t.Context()); err != nil {
+		t.Errorf("the log is not whole: %v", err)
+	}
+	entries, _, err := s.ReadLog(t.Context(), "logs/x", 0)
+	var text strings.Builder
+	for _, e := range entries {
+		text.WriteString(e.Text + " ")
+	}
+	if err != nil || text.String() != "one two three  " {
+		t.Errorf("the log is %q, %v", text.String(), err)
 	}
 }
 

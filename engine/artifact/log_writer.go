@@ -21,13 +21,14 @@ const (
 type LogWriter struct {
 	store *Store
 	key   string
-	next  int // the next chunk's number; -1: not looked for yet
+	next  int  // the next chunk's number; -1: not looked for yet
+	again bool // the last write failed, so that the next one has time
 
 	mu      sync.Mutex
 	changed *sync.Cond // what waits became less, or the writer closed
 	waiting bytes.Buffer
 	closed  bool
-	failed  error
+	failed  error // what was dropped, and why
 
 	wake chan struct{}
 	done chan struct{}
@@ -46,8 +47,8 @@ func (s *Store) LogWriter(ctx context.Context, key string) (*LogWriter, error) {
 	return w, nil
 }
 
-// Write appends output of a stream. It waits while the store takes it more slowly than it comes, and drops it once the store
-// has failed: a step does not fail for want of its live log. Close tells.
+// Write appends output of a stream. It waits while the store takes it more slowly than it comes. What a store that fails does not take is
+// tried again, and dropped when it becomes too much: a step does not fail for want of its live log. Close tells.
 func (w *LogWriter) Write(stream string, p []byte) {
 	now := time.Now().UTC()
 	for len(p) > 0 {
@@ -67,7 +68,7 @@ func (w *LogWriter) add(e LogEntry) {
 	for w.waiting.Len() > holdSize && !w.closed && w.failed == nil {
 		w.changed.Wait()
 	}
-	if w.closed || w.failed != nil {
+	if w.closed || w.waiting.Len() > holdSize {
 		return
 	}
 	w.waiting.Write(append(line, '\n'))
@@ -79,7 +80,7 @@ func (w *LogWriter) add(e LogEntry) {
 	}
 }
 
-// Close writes what waits, and the mark of the end, within ctx. It tells what kept the log from being whole.
+// Close writes what waits, and the mark of the end, and tries until ctx ends. It tells what kept the log from being whole.
 func (w *LogWriter) Close(ctx context.Context) error {
 	w.add(LogEntry{Time: time.Now().UTC(), Stream: "step", End: true})
 	w.mu.Lock()
@@ -104,9 +105,13 @@ func (w *LogWriter) loop(ctx context.Context) {
 	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
 	for {
+		wake := w.wake
+		if w.again {
+			wake = nil
+		}
 		select {
 		case <-tick.C:
-		case <-w.wake:
+		case <-wake:
 		case <-ctx.Done():
 		}
 		if w.flush(ctx) {
@@ -115,25 +120,28 @@ func (w *LogWriter) loop(ctx context.Context) {
 	}
 }
 
-// flush writes what waits as one chunk, and tells whether that was the last.
+// flush writes what waits as one chunk, and tells whether that was the last. What cannot be written waits for the next time.
 func (w *LogWriter) flush(ctx context.Context) (last bool) {
 	w.mu.Lock()
 	data := bytes.Clone(w.waiting.Bytes())
 	closed := w.closed
 	w.mu.Unlock()
 	if len(data) > 0 {
-		if err := w.append(ctx, data); err != nil {
-			w.give(len(data), err)
-			return closed || ctx.Err() != nil
+		err := w.append(ctx, data)
+		if w.again = err != nil; w.again {
+			if len(data) > holdSize || ctx.Err() != nil {
+				w.give(len(data), err)
+			}
+			return ctx.Err() != nil
 		}
+		w.give(len(data), nil)
 	}
-	w.give(len(data), nil)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return closed || w.closed && w.waiting.Len() == 0 || ctx.Err() != nil
 }
 
-// give takes n written bytes off what waits, or everything where the store has failed.
+// give takes n bytes off what waits: they are written, or dropped.
 func (w *LogWriter) give(n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

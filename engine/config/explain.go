@@ -134,8 +134,9 @@ func (e explainer) step(plan *engine.Plan, s engine.Step, stages map[string]int)
 	diags = append(diags, more...)
 	out.Timeout = durationText(call.Timeout)
 	out.Retry = retryText(call.Retry)
+	body, _ := eval.BlocksOf(decl.Body, shape) // what is wrong is told by the scope
 	for _, a := range shape.Attrs {
-		switch set := decl.Body.Attributes[a.Name]; {
+		switch set := body.Attributes[a.Name]; {
 		case set != nil:
 			out.Input = append(out.Input, ExplainedValue{Name: a.Name, Value: e.text(call.Input.GetAttr(a.Name), set.Expr)})
 		case a.Default != "":
@@ -143,7 +144,7 @@ func (e explainer) step(plan *engine.Plan, s engine.Step, stages map[string]int)
 		}
 	}
 	for _, b := range shape.Blocks {
-		if v := call.Input.GetAttr(b.Name); eval.HasBlock(decl.Body, b.Name) {
+		if v := call.Input.GetAttr(b.Name); eval.HasBlock(body, b.Name) {
 			out.Input = append(out.Input, ExplainedValue{Name: b.Name, Value: eval.Show(v, "(not known yet)")})
 		}
 	}

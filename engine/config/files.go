@@ -58,7 +58,7 @@ func readModule(ctx context.Context, name string) (dir string, files []eval.File
 		}
 	}
 	if len(files) == 0 {
-		return "", nil, fmt.Errorf("there is no pipeline in %q: no file there ends in .hcl", name)
+		return "", nil, fmt.Errorf("there is no pipeline in %q: no file there ends in .hcl or .hcl.json", name)
 	}
 	return name, files, nil
 }

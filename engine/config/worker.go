@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/eval"
 	"github.com/containerpub/cpub/engine/policy"
 	"github.com/containerpub/cpub/sdk"
@@ -72,17 +73,27 @@ type Serve struct {
 	Range    hcl.Range
 }
 
-// LoadWorker reads worker.hcl. The worker is never nil; with errors it holds what could be read.
-func LoadWorker(path string) (*Worker, hcl.Diagnostics) {
-	w := &Worker{Policy: &policy.Policy{}, Files: map[string]*hcl.File{}}
+// LoadWorker reads worker.hcl. What is wrong in it is an *engine.DiagnosticsError.
+func LoadWorker(path string) (*Worker, error) {
 	content, err := readSource(path)
 	if err != nil {
-		return w, failed(err)
+		return nil, &engine.DiagnosticsError{Diags: failed(err)}
 	}
-	return parseWorker(w, filepath.Base(path), content, os.ReadFile)
+	return ParseWorker(filepath.Base(path), content)
 }
 
-func parseWorker(w *Worker, name string, content []byte, readFile func(string) ([]byte, error)) (*Worker, hcl.Diagnostics) {
+// ParseWorker is LoadWorker for a text that goes by that name.
+func ParseWorker(name string, content []byte) (*Worker, error) {
+	w, diags := parseWorker(name, content, os.ReadFile)
+	if diags.HasErrors() {
+		return nil, &engine.DiagnosticsError{Diags: diags, Files: w.Files}
+	}
+	return w, nil
+}
+
+// parseWorker gives what could be read, and what is wrong with it.
+func parseWorker(name string, content []byte, readFile func(string) ([]byte, error)) (*Worker, hcl.Diagnostics) {
+	w := &Worker{Policy: &policy.Policy{}, Files: map[string]*hcl.File{}}
 	body, file, diags := eval.ParseFile(eval.File{Path: name, Content: content})
 	w.Files[name] = file
 	if body == nil || diags.HasErrors() {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -10,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/policy"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
@@ -67,8 +68,7 @@ metrics { listen = "127.0.0.1:9464" }
 
 func loadText(t *testing.T, text string) (*Worker, string) {
 	t.Helper()
-	w := &Worker{Policy: &policy.Policy{}, Files: map[string]*hcl.File{}}
-	w, diags := parseWorker(w, "worker.hcl", []byte(text), func(name string) ([]byte, error) {
+	w, diags := parseWorker("worker.hcl", []byte(text), func(name string) ([]byte, error) {
 		if name == "/run/secrets/ghcr" {
 			return []byte("secret\n"), nil
 		}
@@ -148,8 +148,9 @@ func TestEmptyWorker(t *testing.T) {
 	if err := w.Policy.Check("object_fetch", []byte(`{"bucket":"b","key":"k"}`)); err == nil {
 		t.Error("a worker without a policy allows a bucket")
 	}
-	if _, diags := LoadWorker(filepath.Join(t.TempDir(), "none.hcl")); !diags.HasErrors() {
-		t.Error("a file that is not there was loaded")
+	var wrong *engine.DiagnosticsError
+	if _, err := LoadWorker(filepath.Join(t.TempDir(), "none.hcl")); !errors.As(err, &wrong) {
+		t.Errorf("a file that is not there: %v", err)
 	}
 }
 
@@ -183,8 +184,7 @@ func FuzzLoadWorker(f *testing.F) {
 	f.Add(`policy { max { memory = "x" } }`)
 	f.Add(`provider "a" "b" { config {} config {} }`)
 	f.Fuzz(func(t *testing.T, text string) {
-		w := &Worker{Policy: &policy.Policy{}, Files: map[string]*hcl.File{}}
-		w, diags := parseWorker(w, "worker.hcl", []byte(text), func(string) ([]byte, error) { return nil, os.ErrNotExist })
+		w, diags := parseWorker("worker.hcl", []byte(text), func(string) ([]byte, error) { return nil, os.ErrNotExist })
 		for _, p := range w.Providers {
 			_, more := p.DecodeConfig(schema.Object{Attrs: []schema.Attr{{Name: "connection", Type: cty.String}}})
 			diags = append(diags, more...)

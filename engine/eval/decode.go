@@ -26,7 +26,8 @@ func (s *Scope) Decode(body *hclsyntax.Body, shape schema.Object, what string, a
 	if len(g.blocks) > 0 {
 		g.hints, g.blocks = append(g.hints, g.blocks...), append(g.blocks, dynamicBlock)
 	}
-	diags := g.check(body)
+	body, diags := BlocksOf(body, shape)
+	diags = append(diags, g.check(body)...)
 	diags = append(diags, g.checkDynamic(body)...)
 	attrs := map[string]cty.Value{}
 	for i := range shape.Attrs {

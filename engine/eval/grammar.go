@@ -46,6 +46,9 @@ func (g grammar) unknown(kind, name string, at hcl.Range) *hcl.Diagnostic {
 	if slices.Contains(g.later, name) {
 		return notYet(name, at)
 	}
+	if IsJSON(at.Filename) {
+		return g.unknownProperty(name, at)
+	}
 	other, form := g.blocks, "Write it as a block: `"+name+" { … }`, without an equals sign."
 	same := g.attrs
 	if kind == "block" {
@@ -66,6 +69,23 @@ func (g grammar) unknown(kind, name string, at hcl.Range) *hcl.Diagnostic {
 		d.Detail = fmt.Sprintf("%s has no %s %q.%s", sentence(g.what), kind, name, hint)
 	}
 	return d
+}
+
+// unknownProperty is unknown for JSON, where attributes and blocks look alike.
+func (g grammar) unknownProperty(name string, at hcl.Range) *hcl.Diagnostic {
+	known := slices.Concat(g.attrs, g.blocks)
+	hint := didYouMean(name, slices.Concat(known, g.hints))
+	switch {
+	case hint != "":
+	case len(known) == 0:
+		hint = " There are none."
+	default:
+		hint = fmt.Sprintf(" There are: %s.", oneOf(known))
+	}
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError, Summary: "Unknown property", Subject: at.Ptr(),
+		Detail: fmt.Sprintf("%s has no property %q.%s", sentence(g.what), name, hint),
+	}
 }
 
 func article(noun string) string {

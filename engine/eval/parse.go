@@ -30,7 +30,7 @@ type Module struct {
 	Broken bool
 }
 
-// Parse reads native *.hcl files. The diagnostics are complete, also where the module is only partly readable, and sorted; the module is
+// Parse reads *.hcl files, and *.hcl.json, the same language in JSON. The diagnostics are complete, also where the module is only partly readable, and sorted; the module is
 // never nil and holds what could be read.
 func Parse(files []File) (m *Module, diags hcl.Diagnostics) {
 	m = &Module{Files: map[string]*hcl.File{}}
@@ -68,7 +68,7 @@ func Apart(known, more hcl.Diagnostics) (out hcl.Diagnostics) {
 }
 
 func (m *Module) parseFile(f File) (*hclsyntax.Body, hcl.Diagnostics) {
-	body, file, diags := ParseFile(f)
+	body, file, diags := parseSource(f)
 	m.Files[f.Path] = file
 	return body, diags
 }
@@ -78,7 +78,7 @@ func (m *Module) parseFile(f File) (*hclsyntax.Body, hcl.Diagnostics) {
 func ParseFile(f File) (body *hclsyntax.Body, file *hcl.File, diags hcl.Diagnostics) {
 	place := hcl.Range{Filename: f.Path, Start: hcl.InitialPos, End: hcl.InitialPos}
 	file = &hcl.File{Bytes: f.Content}
-	if d := readable(f, place); d != nil {
+	if d := readableText(f, place); d != nil {
 		return nil, file, hcl.Diagnostics{d}
 	}
 	defer recoverTo(&diags, place.Ptr())
@@ -113,18 +113,17 @@ func limit(diags hcl.Diagnostics) hcl.Diagnostics {
 	return diags
 }
 
-func readable(f File, place hcl.Range) *hcl.Diagnostic {
+// readableText reports a file that is too large, or no text.
+func readableText(f File, place hcl.Range) *hcl.Diagnostic {
 	d := &hcl.Diagnostic{Severity: hcl.DiagError, Subject: &place}
 	switch {
-	case strings.HasSuffix(f.Path, ".hcl.json"):
-		d.Summary = "JSON syntax is not possible yet"
-		d.Detail = "This build of cpub reads native HCL alone. Write this file as *.hcl."
 	case len(f.Content) > MaxFileSize:
 		d.Summary = "File too large"
 		d.Detail = fmt.Sprintf("A file may have %d bytes; this one has %d. Split it.", MaxFileSize, len(f.Content))
 	case !utf8.Valid(f.Content):
 		d.Summary = "Not a text file"
 		d.Detail = "Pipeline files are UTF-8. Save this one in that encoding."
+		d.Subject = notUTF8(f).Ptr()
 	case bytes.IndexByte(f.Content, 0) >= 0:
 		d.Summary = "Not a text file"
 		d.Detail = "There is a zero byte in this file."
@@ -132,6 +131,18 @@ func readable(f File, place hcl.Range) *hcl.Diagnostic {
 		return nil
 	}
 	return d
+}
+
+// notUTF8 is the place of the first byte that is not UTF-8.
+func notUTF8(f File) hcl.Range {
+	p := jsonParser{src: f.Content, file: f.Path, pos: hcl.InitialPos}
+	for !p.end() {
+		at := p.pos
+		if r, size := p.advance(); r == utf8.RuneError && size == 1 {
+			return p.from(at)
+		}
+	}
+	return p.from(p.pos)
 }
 
 // recoverTo turns a panic into a diagnostic, which is what a fault of a library's on strange input becomes. A budget that ran out is

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/containerpub/cpub/sdk"
-	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // Described is what a running instance is.
@@ -32,28 +31,6 @@ func (h *Host) Describe(context.Context) []Described {
 		i.mu.Unlock()
 	}
 	return out
-}
-
-// CheckSchema refuses a plan's schema of a step type with which the instance's is not compatible, naming the attributes. The error is
-// permanent.
-func (h *Host) CheckSchema(instance, stepType string, want schema.Step) error {
-	i := h.instances[instance]
-	if i == nil {
-		return sdk.Permanentf("this worker has no provider instance %q", instance)
-	}
-	have, ok := i.step(stepType)
-	if !ok {
-		return sdk.Permanentf("provider instance %s has no step type %q", instance, stepType)
-	}
-	var errs []error
-	for _, p := range have.Compatible(want) {
-		errs = append(errs, p)
-	}
-	if len(errs) == 0 {
-		return nil
-	}
-	return sdk.Permanentf("the plan was made for another version of provider %s than this worker has; step type %s:\n%w",
-		i.Provider, stepType, errors.Join(errs...))
 }
 
 // Checked is what an instance says about its surroundings.

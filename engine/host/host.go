@@ -64,6 +64,7 @@ type times struct {
 	stop      time.Duration // for it to end when told to
 	backOff   time.Duration // before the first restart; doubles
 	down      time.Duration // that a call waits for a provider that is being restarted
+	store     time.Duration // that outputs wait for a store that does not answer
 }
 
 // withDefaults fills in what is zero.
@@ -78,6 +79,7 @@ func (t times) withDefaults() times {
 		{&t.stop, 10 * time.Second},
 		{&t.backOff, 200 * time.Millisecond},
 		{&t.down, 15 * time.Second},
+		{&t.store, 30 * time.Second},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value

@@ -152,6 +152,14 @@ func run(ctx context.Context, req *sdk.Request) (any, error) {
 		return nil, &sdk.Error{
 			Kind: sdk.KindPermanent, Code: "oom", RetryAfter: time.Second, Outputs: []byte(`{"text":"partial"}`), Err: errors.New("too much"),
 		}
+	case "fail with a file":
+		path := filepath.Join(req.Scratch, "log")
+		out, err := json.Marshal(outputs{Text: "partial", File: sdk.File(path, "log", "text/plain")})
+		if err != nil {
+			return nil, err
+		}
+		failure := &sdk.Error{Kind: sdk.KindPermanent, Code: "exit", Outputs: out, Err: errors.New("it failed")}
+		return nil, errors.Join(failure, os.WriteFile(path, []byte(in.Text), 0o600))
 	case "flood":
 		for range in.N {
 			_, _ = req.Log("stdout").Write([]byte(strings.Repeat("x", 1000) + "\n"))

@@ -74,7 +74,7 @@ func (h *Host) find(call engine.Call) (*instance, schema.Step, error) {
 func (h *Host) attempt(ctx context.Context, i *instance, step schema.Step, call engine.Call, obs engine.Observer) (_ json.RawMessage, err error) {
 	scratch, err := h.cache.MkdirTemp("scratch-")
 	if err != nil {
-		return nil, fmt.Errorf("making the scratch folder: %w", err)
+		return nil, unkept(fmt.Errorf("making the scratch folder: %w", err))
 	}
 	defer func() {
 		if rerr := artifact.RemoveAll(scratch); rerr != nil {
@@ -83,7 +83,7 @@ func (h *Host) attempt(ctx context.Context, i *instance, step schema.Step, call 
 	}()
 	req := request(call, scratch)
 	if req.Files, err = h.fetch(ctx, step.Input, req.Input); err != nil {
-		return nil, err
+		return nil, unkept(err)
 	}
 	report, err := h.openReport(ctx, call, obs)
 	if err != nil {
@@ -93,9 +93,76 @@ func (h *Host) attempt(ctx context.Context, i *instance, step schema.Step, call 
 	outputs, err := h.ask(ctx, i, req)
 	report.close(ctx, i.log)
 	if err != nil {
-		return nil, err
+		return nil, h.keepFailed(ctx, i, step.Output, err, req)
 	}
-	return h.take(ctx, step.Output, outputs, req)
+	outputs, err = h.keep(ctx, step.Output, outputs, req)
+	return outputs, unkept(err)
+}
+
+// unkept tells that an attempt came to nothing by this worker's or the store's doing: what it, or one before it, did is still there for the
+// next one to adopt. Errors that retrying cannot help stay as they are.
+func unkept(err error) error {
+	if err == nil || final(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", engine.ErrLost, err)
+}
+
+// final tells that retrying cannot help.
+func final(err error) bool {
+	e := new(sdk.Error)
+	return errors.As(err, &e) && e.Kind != sdk.KindTransient
+}
+
+// keep is take, with patience for a store that does not answer: what a step has done should not need another attempt.
+func (h *Host) keep(ctx context.Context, o schema.Object, outputs json.RawMessage, req *sdk.Request) (json.RawMessage, error) {
+	for began, wait := time.Now(), h.opts.times.backOff; ; wait *= 2 {
+		kept, err := h.take(ctx, o, outputs, req)
+		if err == nil || final(err) || time.Since(began)+wait > h.opts.times.store {
+			return kept, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// keepFailed keeps what is known of a step that failed, its log first of all, as that of one that succeeded. The failure counts for more
+// than what it brought along: where the log cannot be kept, the rest is.
+func (h *Host) keepFailed(ctx context.Context, i *instance, o schema.Object, failure error, req *sdk.Request) error {
+	var known *sdk.Error
+	if !errors.As(failure, &known) || len(known.Outputs) == 0 || ctx.Err() != nil {
+		return failure
+	}
+	outputs, err := h.keep(ctx, o, known.Outputs, req)
+	if err != nil {
+		i.log.Warn("a failed step's outputs are not whole", "step", req.Step, "run", req.Run, "error", err)
+		if outputs, err = h.take(ctx, o, withoutArtifacts(o, known.Outputs), req); err != nil {
+			outputs = nil
+		}
+	}
+	known.Outputs = outputs
+	return failure
+}
+
+// withoutArtifacts is outputs without what would have to be stored.
+func withoutArtifacts(o schema.Object, outputs json.RawMessage) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(outputs, &fields) != nil {
+		return nil
+	}
+	for _, a := range o.Attrs {
+		if a.Format == schema.FormatFile || a.Format == schema.FormatDirectory {
+			delete(fields, a.Name)
+		}
+	}
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return nil
+	}
+	return data
 }
 
 func request(call engine.Call, scratch string) *sdk.Request {

@@ -46,39 +46,57 @@ func flagship(t *testing.T, version string) {
 	c.run("hack/compose/seed.sh")
 
 	registry := "localhost:" + c.ports["5000"]
-	out := c.run(c.bin("cpub"), "run", "examples/hcl/function",
+	result := c.run(c.bin("cpub"), "run", "examples/hcl/function", "--id", "compose",
 		"-var", "function_id=hello", "-var", "function_version=1",
 		"-var", "docker_registry="+registry, "-var", "docker_base_image="+registry+"/base:1",
 		"-var", `input={ name = "Ada" }`)
-	checkOutputs(t, out)
+	checkResult(t, result)
+	checkReceipt(t, c.run(c.bin("cpub"), "status", "--json", "deploy_function/compose"))
 }
 
-// checkOutputs wants the function's answer, and a receipt whose limits were read back from the worker's container, with a user
-// namespace of the function's own: a worker that cannot see the host's ids would run it without.
-func checkOutputs(t *testing.T, out string) {
+// checkResult wants the function's own JSON, and nothing else, where a pipe would read it.
+func checkResult(t *testing.T, out string) {
 	t.Helper()
-	var outputs struct {
-		Result  string
-		Receipt struct {
-			EndedBy    string `json:"ended_by"`
-			MemoryPeak int64  `json:"memory_peak"`
-			Limits     struct {
-				Memory int64
-				CPUs   float64
-				Userns string
+	var result struct{ Greeting string }
+	if err := json.Unmarshal([]byte(out), &result); err != nil || result.Greeting != "Hello, Ada!" {
+		t.Errorf("the function's result is missing (%v):\n%s", err, out)
+	}
+}
+
+// checkReceipt wants a receipt whose limits were read back from the worker's container, with a user namespace of the function's own: a
+// worker that cannot see the host's ids would run it without.
+func checkReceipt(t *testing.T, status string) {
+	t.Helper()
+	var run struct {
+		Steps []struct {
+			Step    string
+			Outputs struct {
+				Receipt *struct {
+					EndedBy    string `json:"ended_by"`
+					MemoryPeak int64  `json:"memory_peak"`
+					Limits     struct {
+						Memory int64
+						CPUs   float64
+						Userns string
+					}
+				}
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(out), &outputs); err != nil {
-		t.Fatalf("reading the outputs: %v\n%s", err, out)
+	if err := json.Unmarshal([]byte(status), &run); err != nil {
+		t.Fatalf("reading the run's status: %v\n%s", err, status)
 	}
-	r := outputs.Receipt
-	if !strings.Contains(outputs.Result, "Hello, Ada!") || r.EndedBy != "exit" {
-		t.Errorf("the function's result is missing:\n%s", out)
+	for _, step := range run.Steps {
+		r := step.Outputs.Receipt
+		if r == nil {
+			continue
+		}
+		if r.EndedBy != "exit" || r.Limits.Memory != 128<<20 || r.Limits.CPUs != 0.5 || r.Limits.Userns != "private" || r.MemoryPeak == 0 {
+			t.Errorf("want 128 MiB, half a CPU and a private user namespace, as enforced, and the memory that was used:\n%s", status)
+		}
+		return
 	}
-	if r.Limits.Memory != 128<<20 || r.Limits.CPUs != 0.5 || r.Limits.Userns != "private" || r.MemoryPeak == 0 {
-		t.Errorf("want 128 MiB, half a CPU and a private user namespace, as enforced, and the memory that was used:\n%s", out)
-	}
+	t.Errorf("no step has a receipt:\n%s", status)
 }
 
 // checkGone wants nothing of the stack left on its Podman, nor of the worker's containers. The volume that tells this Podman from

@@ -18,7 +18,7 @@ type folder struct {
 // house is the table of the design: the folders and what each may import.
 func house() []folder {
 	return []folder{
-		{"cmd/cpub", []string{"workflows/client", "engine/...", "sdk/..."}},
+		{"cmd/cpub", []string{"workflows/client", "engine/...", "internal/stepdocs", "sdk/..."}},
 		{"cmd/cpub-worker", []string{"workflows/worker", "engine/...", "sdk/..."}},
 		{"cmd/cpub-dev", []string{"workflows/worker", "engine/...", "sdk/..."}},
 		{"workflows", []string{"engine/...", "sdk/..."}},

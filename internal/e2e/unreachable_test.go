@@ -3,81 +3,13 @@
 package e2e
 
 import (
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
-
-// proxy stands between the worker and a service, so that a test can take the service away.
-type proxy struct {
-	t      testing.TB
-	addr   string
-	target string
-
-	mu    sync.Mutex
-	l     net.Listener
-	conns map[net.Conn]bool
-}
-
-// newProxy listens at a free port for the target, host:port or a URL of http.
-func newProxy(t testing.TB, target string) *proxy {
-	t.Helper()
-	p := &proxy{t: t, addr: "127.0.0.1:0", target: strings.TrimPrefix(target, "http://"), conns: map[net.Conn]bool{}}
-	p.open()
-	t.Cleanup(p.cut)
-	return p
-}
-
-func (p *proxy) open() {
-	p.t.Helper()
-	l, err := net.Listen("tcp", p.addr)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.mu.Lock()
-	p.l, p.addr = l, l.Addr().String()
-	p.mu.Unlock()
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(in)
-		}
-	}()
-}
-
-func (p *proxy) serve(in net.Conn) {
-	out, err := net.Dial("tcp", p.target)
-	if err != nil {
-		_ = in.Close()
-		return
-	}
-	p.mu.Lock()
-	p.conns[in], p.conns[out] = true, true
-	p.mu.Unlock()
-	go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
-	_, _ = io.Copy(in, out)
-	_ = in.Close()
-}
-
-// cut closes every connection and listens no more.
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_ = p.l.Close()
-	for c := range p.conns {
-		_ = c.Close()
-		delete(p.conns, c)
-	}
-}
 
 // pid is a process's id as text.
 func pid(c *exec.Cmd) string { return strconv.Itoa(c.Process.Pid) }
@@ -136,14 +68,20 @@ func TestWorkerStartsBeforeTemporal(t *testing.T) {
 	p := s.through(s.env.Temporal)
 	p.cut()
 	s.startWorker()
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(s.workerLog(), p.addr); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the worker does not say that it cannot reach %s:\n%s", p.addr, s.workerLog())
-		}
-	}
+	s.awaitWorkerLog(p.addr)
 	p.open()
 	if r := s.cpub(s.flagship()...); r.code != 0 || !strings.Contains(r.stdout, "Hello, Ada!") {
 		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// awaitWorkerLog waits until the worker has said something of that address.
+func (s *stack) awaitWorkerLog(addr string) {
+	s.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(s.workerLog(), addr); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the worker does not say that it cannot reach %s:\n%s", addr, s.workerLog())
+		}
 	}
 }
 

@@ -1,8 +1,10 @@
-package main
+// Package stepdocs makes the reference of step types, in Markdown, from their schemas.
+package stepdocs
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -11,20 +13,19 @@ import (
 	"github.com/containerpub/cpub/sdk/schema"
 )
 
-const notice = "<!-- Made by internal/stepdocs from sdk/contract; `make generate` writes it again. -->\n\n"
-
-// page is the reference of one step type, in Markdown.
-func page(t contract.Type) string {
+// Page is the reference of one step type, in Markdown.
+func Page(t contract.Type) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s# `%s`\n\n%s\n\n## In\n\n", notice, t.Name, t.Doc)
-	b.WriteString("| attribute | type | default | |\n|---|---|---|---|\n")
-	for _, a := range t.Input.Attrs {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", a.Name, typeName(a), defaultText(a), docText(a))
+	fmt.Fprintf(&b, "# `%s`\n", t.Name)
+	if t.Doc != "" {
+		fmt.Fprintf(&b, "\n%s\n", t.Doc)
 	}
-	b.WriteString("\n## Out\n\n| output | type | |\n|---|---|---|\n")
-	for _, a := range t.Output.Attrs {
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", a.Name, typeName(a), docText(a))
-	}
+	b.WriteString("\n## In\n\n")
+	inputs(&b, t.Input)
+	blocks(&b, "", t.Input, inputs)
+	b.WriteString("\n## Out\n\n")
+	outputs(&b, t.Output)
+	blocks(&b, "", t.Output, outputs)
 	for _, a := range t.Output.Attrs {
 		if a.Type.IsObjectType() && a.Format == schema.FormatNone && !a.Located {
 			fmt.Fprintf(&b, "\n### `%s`\n\n", a.Name)
@@ -32,6 +33,51 @@ func page(t contract.Type) string {
 		}
 	}
 	return b.String()
+}
+
+// inputs is the table of an object's attributes, as whoever writes it needs to know them.
+func inputs(b *strings.Builder, o schema.Object) {
+	if len(o.Attrs) == 0 {
+		b.WriteString("No attributes.\n")
+		return
+	}
+	b.WriteString("| attribute | type | default | |\n|---|---|---|---|\n")
+	for _, a := range o.Attrs {
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", a.Name, typeName(a), defaultText(a), docText(a))
+	}
+}
+
+// outputs is the table of an object's attributes, as whoever reads it needs to know them.
+func outputs(b *strings.Builder, o schema.Object) {
+	if len(o.Attrs) == 0 {
+		b.WriteString("No outputs.\n")
+		return
+	}
+	b.WriteString("| output | type | |\n|---|---|---|\n")
+	for _, a := range o.Attrs {
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", a.Name, typeName(a), docText(a))
+	}
+}
+
+// blocks are the sections of an object's nested blocks, at any depth.
+func blocks(b *strings.Builder, path string, o schema.Object, table func(*strings.Builder, schema.Object)) {
+	for _, block := range o.Blocks {
+		name := path + block.Name
+		fmt.Fprintf(b, "\n### block `%s`\n\n%s\n\n", name, strings.TrimSpace(block.Doc+" "+occurrence(block)))
+		table(b, block.Object)
+		blocks(b, name+".", block.Object, table)
+	}
+}
+
+// occurrence says how often a block may stand.
+func occurrence(block schema.Block) string {
+	often := map[schema.Nesting]string{
+		schema.NestingSingle: "At most one.", schema.NestingList: "Any number.", schema.NestingMap: "Any number, each with a label of its own.",
+	}[block.Nesting]
+	if block.Required {
+		often += " Required."
+	}
+	return often
 }
 
 // typeName is a type as an author would say it.
@@ -86,12 +132,7 @@ func docText(a schema.Attr) string {
 // fields lists an object's fields, sorted by name, as cty does not keep their order.
 func fields(b *strings.Builder, prefix string, t cty.Type) {
 	types := t.AttributeTypes()
-	names := make([]string, 0, len(types))
-	for name := range types {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(types)) {
 		if types[name].IsObjectType() {
 			fields(b, prefix+name+".", types[name])
 			continue

@@ -8,7 +8,7 @@ import (
 )
 
 // ImportProgram makes an image that holds nothing but one static Go program, built from a package of this module such as
-// "./plugins/podman/testdata/probe", as its entrypoint. No network is needed. reference is the image's name, such as
+// "./sdk/sdktest/probe", as its entrypoint. No network is needed. reference is the image's name, such as
 // "localhost/probe:latest"; the image's id is returned.
 func (p *Podman) ImportProgram(t testing.TB, pkg, reference string) string {
 	t.Helper()

@@ -3,7 +3,7 @@
 // pass the suite of the type in sdk/sdktest.
 package contract
 
-//go:generate go run ../../internal/stepdocs ../../docs/steps
+//go:generate go run ../../internal/stepdocs/write ../../docs/steps
 
 import (
 	"github.com/zclconf/go-cty/cty"

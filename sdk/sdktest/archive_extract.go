@@ -20,9 +20,9 @@ import (
 // ArchiveExtract is the suite of the contract archive_extract: what comes out of good archives, and that hostile ones fail for
 // good and leave no output.
 func ArchiveExtract(t *testing.T, h *Harness) {
-	t.Run("extracts", func(t *testing.T) { extractsArchives(t, h) })
-	t.Run("selects", func(t *testing.T) { selectsEntries(t, h) })
-	t.Run("refuses", func(t *testing.T) { refusesArchives(t, h) })
+	t.Run("extracts", func(t *testing.T) { extractsArchives(t, h.For(t)) })
+	t.Run("selects", func(t *testing.T) { selectsEntries(t, h.For(t)) })
+	t.Run("refuses", func(t *testing.T) { refusesArchives(t, h.For(t)) })
 }
 
 // archiveInput is an input of archive_extract; further attributes can be added.
@@ -129,16 +129,30 @@ func wantKind(t *testing.T, res *Result, want sdk.Kind) {
 	if res.Err == nil {
 		t.Fatalf("the step did not fail: %s", res.Outputs)
 	}
-	var e *sdk.Error
-	kind := sdk.KindTransient
-	if errors.As(res.Err, &e) {
-		kind = e.Kind
-	}
-	if kind != want {
+	if kind := kindOf(res.Err); kind != want {
 		t.Errorf("kind %q, want %q: %v", kind, want, res.Err)
 	}
 	if strings.TrimSpace(res.Err.Error()) == "" {
 		t.Error("the error says nothing")
+	}
+}
+
+// kindOf is the kind that an error has for a worker.
+func kindOf(err error) sdk.Kind {
+	var e *sdk.Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return sdk.KindTransient
+}
+
+// wantCode is wantKind for a failure that programs know by its code; empty: any.
+func wantCode(t *testing.T, res *Result, kind sdk.Kind, code string) {
+	t.Helper()
+	wantKind(t, res, kind)
+	var e *sdk.Error
+	if code != "" && (!errors.As(res.Err, &e) || e.Code != code) {
+		t.Errorf("the failure has not the code %q: %v", code, res.Err)
 	}
 }
 

@@ -33,13 +33,24 @@ type Harness struct {
 	// Location is what Configure gave.
 	Location string
 
-	t      testing.TB
+	*shared
+
+	t testing.TB
+}
+
+// shared is what the harnesses of one provider have in common.
+type shared struct {
 	info   sdk.Info
 	caller caller
 	base   string // folder of scratch folders and artifacts
 
 	mu    sync.Mutex
 	files map[string]string // digest -> path
+}
+
+// For is the same harness for a part of the test: what fails there, fails that part.
+func (h *Harness) For(t testing.TB) *Harness {
+	return &Harness{Location: h.Location, shared: h.shared, t: t}
 }
 
 // New configures the provider; a failure ends the test.
@@ -59,7 +70,7 @@ func TryNew(t testing.TB, p sdk.Provider, o Options) (*Harness, error) {
 	if err != nil {
 		t.Fatalf("finding the test's folder: %v", err)
 	}
-	h := &Harness{t: t, info: p.Info(), base: base, files: map[string]string{}}
+	h := &Harness{t: t, shared: &shared{info: p.Info(), base: base, files: map[string]string{}}}
 	if err := h.info.Validate(); err != nil {
 		t.Fatalf("the provider's description: %v", err)
 	}

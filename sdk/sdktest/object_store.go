@@ -71,8 +71,8 @@ func ObjectFetch(t *testing.T, h *Harness, s ObjectStore) {
 		sameFile(t, third.Path("file"), pattern(4000))
 		sameFile(t, first.Path("file"), content) // an artifact never changes
 	})
-	t.Run("versions", func(t *testing.T) { fetchesVersions(t, h, s) })
-	t.Run("refuses", func(t *testing.T) { refusesFetch(t, h, s) })
+	t.Run("versions", func(t *testing.T) { fetchesVersions(t, h.For(t), s) })
+	t.Run("refuses", func(t *testing.T) { refusesFetch(t, h.For(t), s) })
 }
 
 func fetchesVersions(t *testing.T, h *Harness, s ObjectStore) {
@@ -151,8 +151,8 @@ func ObjectPut(t *testing.T, h *Harness, s ObjectStore) {
 			t.Errorf("object %+v", o)
 		}
 	})
-	t.Run("if_none_match", func(t *testing.T) { putsOnce(t, h, s) })
-	t.Run("refuses", func(t *testing.T) { refusesPut(t, h, s) })
+	t.Run("if_none_match", func(t *testing.T) { putsOnce(t, h.For(t), s) })
+	t.Run("refuses", func(t *testing.T) { refusesPut(t, h.For(t), s) })
 }
 
 func putsOnce(t *testing.T, h *Harness, s ObjectStore) {

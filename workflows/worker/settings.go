@@ -22,7 +22,7 @@ import (
 type Settings struct {
 	// Config is worker.hcl.
 	Config *config.Worker
-	// StateDir is this worker's own folder: its cache, and what providers keep. Absolute.
+	// StateDir is this worker's own folder: its cache, and what providers keep. Absolute; made when missing.
 	StateDir string
 	// StoreURL names the store where worker.hcl does not.
 	StoreURL string
@@ -45,6 +45,9 @@ func Run(ctx context.Context, s Settings) error {
 	}
 	if s.Listen == "" {
 		s.Listen = s.Config.MetricsListen
+	}
+	if err := os.MkdirAll(s.StateDir, 0o700); err != nil {
+		return fmt.Errorf("making the worker's folder: %w", err)
 	}
 	h, err := startHealth(ctx, s.Listen, s.Log)
 	if err != nil {
@@ -166,13 +169,12 @@ func (s *Settings) binary(p config.Provider) (string, error) {
 	}
 	dir := s.BinDir
 	if dir == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return "", fmt.Errorf("finding provider %s: %w", p.Name, err)
+		var err error
+		if dir, err = programDir(); err != nil {
+			return "", err
 		}
-		dir = filepath.Dir(self)
 	}
-	path := filepath.Join(dir, "cpub-provider-"+p.Name)
+	path := filepath.Join(dir, host.Prefix+p.Name)
 	if _, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("finding provider %s: it has no path in worker.hcl, and there is none beside this program: %w", p.Name, err)
 	}

@@ -98,8 +98,4 @@ pipeline "deploy_function" {
   }
 
   output "result" { value = step.invoke.stdout }
-  output "receipt" {
-    value       = step.invoke.receipt
-    description = "The limits that were enforced, and what the call took"
-  }
 }

@@ -116,6 +116,8 @@ func waitFree(ctx context.Context, a address) error {
 		switch {
 		case err == nil:
 			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case !errors.Is(err, syscall.EADDRINUSE):
 			return fmt.Errorf("%s cannot be used: %w", a, err)
 		case time.Now().After(deadline):
@@ -145,6 +147,9 @@ func freePort(ctx context.Context, host string, taken map[int]bool) (int, error)
 	const low, high, tries = 20000, 32000, 200
 	var last error
 	for range tries {
+		if err := ctx.Err(); err != nil {
+			return 0, err // no port could be tried, so nothing is said of them
+		}
 		port := low + rand.IntN(high-low)
 		if taken[port] {
 			continue

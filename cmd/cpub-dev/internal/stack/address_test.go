@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"context"
+	"errors"
 	"net"
 	"strconv"
 	"strings"
@@ -90,5 +92,16 @@ func TestReserveRefusesOneAddressForTwoServices(t *testing.T) {
 	_, err = reserve(t.Context(), Options{Services: []string{S3, Registry}, S3Address: same, RegistryAddress: same})
 	if err == nil || !strings.Contains(err.Error(), "given to two services") {
 		t.Errorf("error = %v", err)
+	}
+}
+
+func TestReserveThatIsCancelledBlamesNoPort(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, given := range []string{":0", "127.0.0.1:7233"} {
+		_, err := reserve(ctx, Options{Services: []string{Registry}, RegistryAddress: given})
+		if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "free") || strings.Contains(err.Error(), "cannot be used") {
+			t.Errorf("%s: %v", given, err)
+		}
 	}
 }

@@ -1,8 +1,9 @@
 package stack
 
 import (
-	"net/url"
 	"path/filepath"
+
+	"github.com/containerpub/cpub/engine/config"
 )
 
 // Region is the region that the S3 gateway expects in signatures.
@@ -24,7 +25,7 @@ type Endpoints struct {
 
 // newEndpoints describes the services that opts wants, at their addresses.
 func newEndpoints(opts Options, at addresses, id identity) Endpoints {
-	e := Endpoints{Dir: opts.Dir, Store: storeURL(opts.Dir)}
+	e := Endpoints{Dir: opts.Dir, Store: config.FileStoreURL(filepath.Join(opts.Dir, "store"))}
 	if opts.runs(Temporal) {
 		e.Temporal, e.Namespace, e.UI = at.temporal.String(), opts.Namespace, "http://"+at.ui.String()
 	}
@@ -35,17 +36,6 @@ func newEndpoints(opts Options, at addresses, id identity) Endpoints {
 		e.Registry = at.registry.localhost()
 	}
 	return e
-}
-
-// storeURL is the artifact store below dir. Its temporary files stay beside
-// the final ones, because a rename does not cross file systems.
-func storeURL(dir string) string {
-	u := url.URL{
-		Scheme:   "file",
-		Path:     filepath.ToSlash(filepath.Join(dir, "store")),
-		RawQuery: "create_dir=1&no_tmp_dir=1",
-	}
-	return u.String()
 }
 
 // Env returns the endpoints as NAME=VALUE, in a fixed order: what cpub, the

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"net/url"
 	"slices"
 	"testing"
 )
@@ -29,17 +28,6 @@ func TestEnvHoldsWhatRuns(t *testing.T) {
 		if want := append(slices.Clone(common), test.want...); !slices.Equal(got, want) {
 			t.Errorf("%v: Env() = %q, want %q", test.services, got, want)
 		}
-	}
-}
-
-func TestStoreURLKeepsUnusualPaths(t *testing.T) {
-	const dir = "/tmp/a b?c#d%e"
-	u, err := url.Parse(storeURL(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := dir + "/store"; u.Path != want {
-		t.Errorf("path = %q, want %q", u.Path, want)
 	}
 }
 

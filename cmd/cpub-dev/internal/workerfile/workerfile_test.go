@@ -2,27 +2,21 @@ package workerfile
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/containerpub/cpub/engine/config"
 )
 
-func settings() Settings {
-	return Settings{
-		Temporal: "127.0.0.1:7233", Namespace: "default", Store: "file:///state/store?create_dir=1",
-		Providers: `/opt/a "b" ${c}`,
-		PodmanEnv: []string{"PATH=/bin:/usr/bin", "HOME=/root"},
-		S3:        "http://127.0.0.1:9000", Region: "us-east-1", AccessKey: "K", SecretKey: "S",
-		Registry: "localhost:5000",
-	}
+func machine(registry string) config.Machine {
+	return config.Machine{StoreURL: "file:///state/store?create_dir=1", Registries: []string{registry}}
 }
 
 // write writes the file and returns its text.
-func write(t *testing.T, dir string, s Settings) (string, bool) {
+func write(t *testing.T, dir string, m config.Machine) (string, bool) {
 	t.Helper()
-	path, kept, err := Write(dir, s)
+	path, kept, err := Write(dir, m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,56 +27,27 @@ func write(t *testing.T, dir string, s Settings) (string, bool) {
 	return string(content), kept
 }
 
-func TestFileIsHCLAndPrivate(t *testing.T) {
+func TestFileIsLoadedAndPrivate(t *testing.T) {
 	dir := t.TempDir()
-	content, _ := write(t, dir, settings())
-	file, diags := hclsyntax.ParseConfig([]byte(content), "worker.hcl", hcl.InitialPos)
-	if diags.HasErrors() {
-		t.Fatalf("%v\n%s", diags, content)
+	content, _ := write(t, dir, machine("localhost:5000"))
+	loaded, err := config.LoadWorker(filepath.Join(dir, "worker.hcl"))
+	if err != nil || len(loaded.Registries) != 1 || loaded.Registries[0].Host != "localhost:5000" {
+		t.Errorf("%+v, %v\n%s", loaded, err, content)
 	}
-	body, ok := file.Body.(*hclsyntax.Body)
-	if !ok {
-		t.Fatalf("the body is a %T", file.Body)
+	if !strings.HasPrefix(content, "# Written by cpub-dev") {
+		t.Errorf("the file does not say whose it is:\n%s", content)
 	}
-	for _, block := range body.Blocks {
-		if block.Type != "provider" || block.Labels[0] != "archive" {
-			continue
-		}
-		path, diags := block.Body.Attributes["path"].Expr.Value(nil)
-		if want := `/opt/a "b" ${c}/cpub-provider-archive`; diags.HasErrors() || path.AsString() != want {
-			t.Errorf("path = %#v, want %q", path, want)
-		}
-	}
-	if want := "  env = {\n    PATH = \"/bin:/usr/bin\"\n    HOME = \"/root\"\n  }\n"; !strings.Contains(content, want) {
-		t.Errorf("the file does not have\n%s:\n%s", want, content)
-	}
-	info, err := os.Stat(dir + "/worker.hcl")
+	info, err := os.Stat(filepath.Join(dir, "worker.hcl"))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 }
 
-func TestServicesThatDoNotRunAreLeftOut(t *testing.T) {
-	s := settings()
-	s.S3, s.Registry = "", ""
-	content, _ := write(t, t.TempDir(), s)
-	for _, unwanted := range []string{`provider "s3"`, "registry \"", `"*"`, `/*"`} {
-		if strings.Contains(content, unwanted) {
-			t.Errorf("the file has %s:\n%s", unwanted, content)
-		}
-	}
-	if _, diags := hclsyntax.ParseConfig([]byte(content), "worker.hcl", hcl.InitialPos); diags.HasErrors() {
-		t.Error(diags)
-	}
-}
-
 func TestChangedFileIsKept(t *testing.T) {
 	dir := t.TempDir()
-	first, _ := write(t, dir, settings())
+	first, _ := write(t, dir, machine("localhost:5000"))
 
-	moved := settings()
-	moved.Registry = "localhost:5001"
-	second, kept := write(t, dir, moved)
+	second, kept := write(t, dir, machine("localhost:5001"))
 	if kept || first == second || !strings.Contains(second, "localhost:5001") {
 		t.Errorf("a file that nobody changed was not written again (kept %v):\n%s", kept, second)
 	}
@@ -91,14 +56,14 @@ func TestChangedFileIsKept(t *testing.T) {
 	if err := os.WriteFile(dir+"/worker.hcl", []byte(mine), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if third, kept := write(t, dir, settings()); !kept || third != mine {
+	if third, kept := write(t, dir, machine("localhost:5000")); !kept || third != mine {
 		t.Errorf("a changed file was not kept (kept %v):\n%s", kept, third)
 	}
 
 	if err := os.Remove(dir + "/worker.hcl"); err != nil {
 		t.Fatal(err)
 	}
-	if fourth, kept := write(t, dir, settings()); kept || fourth != first {
+	if fourth, kept := write(t, dir, machine("localhost:5000")); kept || fourth != first {
 		t.Errorf("a removed file was not written again (kept %v):\n%s", kept, fourth)
 	}
 }

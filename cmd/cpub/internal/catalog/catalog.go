@@ -6,20 +6,16 @@ package catalog
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/containerpub/cpub/engine/host"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
 	"github.com/containerpub/cpub/sdk/schema"
 )
-
-// Prefix is what the names of provider binaries begin with.
-const Prefix = "cpub-provider-"
 
 // Provider is one provider binary, described.
 type Provider struct {
@@ -61,17 +57,17 @@ type Options struct {
 // Load finds the provider binaries and their step types. A binary that cannot be described is an error: a pipeline checked without it
 // would be checked against something else than what runs.
 func Load(ctx context.Context, o Options) (*Catalog, error) {
-	paths, err := find(o.Folders)
+	binaries, err := host.Find(o.Folders...)
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{Providers: make([]Provider, len(paths))}
+	c := &Catalog{Providers: make([]Provider, len(binaries))}
 	group, ctx := errgroup.WithContext(ctx)
-	for i, path := range paths {
+	for i, b := range binaries {
 		group.Go(func() error {
-			p, err := o.describe(ctx, path)
+			p, err := o.describe(ctx, b.Path)
 			if err != nil {
-				return fmt.Errorf("asking the provider %s what it offers: %w", path, err)
+				return fmt.Errorf("asking the provider %s what it offers: %w", b.Path, err)
 			}
 			c.Providers[i] = *p
 			return nil
@@ -105,37 +101,6 @@ func (c *Catalog) Describe() string {
 		names = append(names, strings.TrimSpace(p.Name+" "+p.Version))
 	}
 	return "the providers " + strings.Join(names, ", ")
-}
-
-// find lists the provider binaries, the first of those with one name.
-func find(folders []string) ([]string, error) {
-	var paths []string
-	seen := map[string]bool{}
-	for _, folder := range folders {
-		entries, err := os.ReadDir(folder)
-		if err != nil && !os.IsNotExist(err) {
-			return nil, fmt.Errorf("looking for providers: %w", err)
-		}
-		for _, e := range entries {
-			path := filepath.Join(folder, e.Name())
-			if !strings.HasPrefix(e.Name(), Prefix) || seen[e.Name()] || !executable(path) {
-				continue
-			}
-			seen[e.Name()] = true
-			paths = append(paths, path)
-		}
-	}
-	return paths, nil
-}
-
-// executable tells whether path is a program, as far as its name and mode say.
-func executable(path string) bool {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return false
-	}
-	extension := filepath.Ext(path)
-	return extension == ".exe" || extension == "" && info.Mode()&0o111 != 0
 }
 
 // merge makes the list of step types: of each name the schema of the first provider that offers it, then the standard contracts

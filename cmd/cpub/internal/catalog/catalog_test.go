@@ -12,6 +12,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/containerpub/cpub/engine/host"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
 	"github.com/containerpub/cpub/sdk/schema"
@@ -41,7 +42,7 @@ type describer struct{ calls atomic.Int32 }
 
 func (d *describer) describe(_ context.Context, path string) (sdk.Info, error) {
 	d.calls.Add(1)
-	name := strings.TrimPrefix(filepath.Base(path), Prefix)
+	name := strings.TrimPrefix(filepath.Base(path), host.Prefix)
 	if name == "broken" {
 		return sdk.Info{}, errors.New("it does not start")
 	}

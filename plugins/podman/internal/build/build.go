@@ -62,11 +62,11 @@ func (b *Builder) Run(ctx context.Context, req *sdk.Request) (any, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, in.TimeLimit.Std(), errTimeLimit)
 	defer cancel()
 	if err := b.bases(limited, req, in, src); err != nil {
-		return nil, b.failure(limited, in, err)
+		return nil, b.failure(limited, in, nil, err)
 	}
 	out, err := b.build(limited, req, in, src)
 	if err != nil {
-		return nil, b.failure(limited, in, err)
+		return nil, b.failure(limited, in, failed{Log: logOf(req)}, err)
 	}
 	return out, nil
 }
@@ -103,7 +103,7 @@ func (b *Builder) build(ctx context.Context, req *sdk.Request, in Input, src *so
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.Create(filepath.Join(req.Scratch, "log"))
+	log, err := os.Create(logPath(req))
 	if err != nil {
 		return nil, fmt.Errorf("making the log: %w", err)
 	}
@@ -131,8 +131,19 @@ func (b *Builder) build(ctx context.Context, req *sdk.Request, in Input, src *so
 	}
 	return Output{
 		Image: b.Images.Located(got.ID), Tags: tags, Size: got.Size, Cached: a.cached == a.steps,
-		Log: sdk.File(log.Name(), "log", "text/plain; charset=utf-8"),
+		Log: logOf(req),
 	}, nil
+}
+
+// failed is what is known of a build that failed.
+type failed struct {
+	Log *sdk.Artifact `json:"log"`
+}
+
+func logPath(req *sdk.Request) string { return filepath.Join(req.Scratch, "log") }
+
+func logOf(req *sdk.Request) *sdk.Artifact {
+	return sdk.File(logPath(req), "log", "text/plain; charset=utf-8")
 }
 
 // send streams the context to Podman, as a plain tar, and reads the answer.
@@ -193,11 +204,11 @@ func ownGroup(info *define.Info) bool {
 	return !info.Host.Security.Rootless && info.Host.CgroupManager == "cgroupfs"
 }
 
-// failure says what a build's error means.
-func (b *Builder) failure(ctx context.Context, in Input, err error) error {
+// failure says what a build's error means, with the outputs that there are all the same.
+func (b *Builder) failure(ctx context.Context, in Input, outputs any, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		if errors.Is(cause, errTimeLimit) {
-			return sdk.Failed(sdk.CodeTimeLimit, nil, fmt.Errorf("%w of %s", errTimeLimit, in.TimeLimit))
+			return sdk.Failed(sdk.CodeTimeLimit, outputs, fmt.Errorf("%w of %s", errTimeLimit, in.TimeLimit))
 		}
 		return cause
 	}
@@ -206,8 +217,8 @@ func (b *Builder) failure(ctx context.Context, in Input, err error) error {
 	case errors.As(err, &known), !errors.Is(err, errBuild):
 		return err
 	case errors.Is(err, errKilled):
-		return sdk.Failed(sdk.CodeOOM, nil, fmt.Errorf("%w (it needed more than its memory of %s)", err, in.Memory))
+		return sdk.Failed(sdk.CodeOOM, outputs, fmt.Errorf("%w (it needed more than its memory of %s)", err, in.Memory))
 	default:
-		return sdk.Failed(sdk.CodeExit, nil, err)
+		return sdk.Failed(sdk.CodeExit, outputs, err)
 	}
 }

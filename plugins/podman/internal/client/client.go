@@ -42,7 +42,7 @@ func Open(ctx context.Context, s Settings) (*Client, error) {
 	}
 	var service *Service
 	if target.URI == "" {
-		if service, err = StartService(ctx, s.Podman); err != nil {
+		if service, err = StartService(ctx, s.Podman, s.Registries); err != nil {
 			return nil, err
 		}
 		target.URI = service.URI
@@ -160,6 +160,9 @@ func (c *Client) AtLeast(major, minor uint64) bool {
 	v := bindings.ServiceVersion(c.conn)
 	return v.Major > major || v.Major == major && v.Minor >= minor
 }
+
+// Own tells whether the service is one that we started.
+func (c *Client) Own() bool { return c.service != nil }
 
 // Local tells whether the service runs on this machine, so that its processes and cgroups can be seen from here.
 func (c *Client) Local() bool {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.podman.io/common/pkg/config"
+
+	"github.com/containerpub/cpub/sdk"
 )
 
 // Settings say which service to use.
@@ -19,6 +21,8 @@ type Settings struct {
 	Connection string
 	// Podman is the podman binary of a service of our own; empty to look in PATH.
 	Podman string
+	// Registries are those whose CAs a service of our own is given.
+	Registries []sdk.Registry
 }
 
 // Target is a service that was found. An empty URI means that there is none, so that one is started.
@@ -68,12 +72,9 @@ func checked(t Target) (Target, error) {
 	}
 }
 
-// defaultConnection is the URI of the connection that `podman system connection default` names, or empty.
+// defaultConnection is the URI of the connection that `podman system connection default` names, or empty. The home is the
+// user's also where no HOME says so.
 func defaultConnection() (string, error) {
-	// Podman's configuration needs to know the user's home.
-	if os.Getenv("HOME") == "" && os.Getenv("XDG_CONFIG_HOME") == "" && os.Getenv("CONTAINERS_CONF") == "" {
-		return "", nil
-	}
 	c, err := config.New(nil)
 	if err != nil {
 		return "", fmt.Errorf("reading Podman's configuration: %w", err)

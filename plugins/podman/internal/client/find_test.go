@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,18 @@ func TestFind(t *testing.T) {
 		if got.URI != c.uri || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%q: %+v, %v", c.connection, got, err)
 		}
+	}
+}
+
+func TestFindWithoutAnEnvironment(t *testing.T) {
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "CONTAINERS_CONF", "CONTAINER_HOST", "PATH"} {
+		t.Setenv(name, "")
+		if err := os.Unsetenv(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := find(Settings{}); err != nil || got.Source == "" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/containerpub/cpub/sdk"
 )
 
 // Service is a `podman system service` of our own, on a private socket. It is started again when it dies, and it dies with
@@ -23,18 +22,21 @@ type Service struct {
 
 	dir    string
 	podman string
+	env    []string
 	stop   context.CancelFunc
 	done   chan struct{}
 	ready  chan error
 	stderr *tail
 }
 
-// StartService starts a service and waits until it answers. podman is the binary; empty means that of PATH.
-func StartService(ctx context.Context, podman string) (*Service, error) {
+// StartService starts a service and waits until it answers. podman is the binary; empty means that of PATH, or of
+// the system's folders where the provider was given no PATH. The service trusts the CAs of the registries.
+func StartService(ctx context.Context, podman string, registries []sdk.Registry) (*Service, error) {
 	if podman == "" {
 		podman = "podman"
 	}
-	path, err := exec.LookPath(podman)
+	env := environment(os.Environ())
+	path, err := lookPath(podman, env)
 	if err != nil {
 		return nil, fmt.Errorf("no Podman service was found, and none can be started: %w; install Podman (`apt-get install podman`), "+
 			"or set `connection` in the provider's configuration", err)
@@ -43,9 +45,12 @@ func StartService(ctx context.Context, podman string) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the folder of Podman's socket: %w", err)
 	}
+	if env, err = withCerts(env, dir, registries); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Service{
-		URI: "unix://" + filepath.Join(dir, "podman.sock"), dir: dir, podman: path,
+		URI: "unix://" + filepath.Join(dir, "podman.sock"), dir: dir, podman: path, env: env,
 		stop: cancel, done: make(chan struct{}), ready: make(chan error, 1), stderr: &tail{},
 	}
 	go s.supervise(run)
@@ -99,7 +104,7 @@ func (s *Service) start(ctx context.Context) (*exec.Cmd, error) {
 		return nil, fmt.Errorf("removing the old socket: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, s.podman, "system", "service", "--time=0", s.URI)
-	cmd.Env = environment()
+	cmd.Env = s.env
 	cmd.Stderr = s.stderr
 	cmd.SysProcAttr = dieWithParent()
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -136,27 +141,6 @@ func (s *Service) await(ctx context.Context, cmd *exec.Cmd) error {
 		}
 	}
 	return fmt.Errorf("podman system service does not listen after 30 s: %s", s.stderr)
-}
-
-// environment is the service's: this process's own, which the host keeps nearly empty, and what Podman cannot do without.
-func environment() []string {
-	// With these, even empty, Podman would be a client and serve nothing.
-	env := slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return strings.HasPrefix(v, "CONTAINER_HOST=") || strings.HasPrefix(v, "CONTAINER_CONNECTION=")
-	})
-	add := func(name, value string) {
-		if _, ok := os.LookupEnv(name); !ok && value != "" {
-			env = append(env, name+"="+value)
-		}
-	}
-	add("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-	if u, err := user.Current(); err == nil {
-		add("HOME", u.HomeDir)
-	}
-	if uid := os.Getuid(); uid != 0 {
-		add("XDG_RUNTIME_DIR", fmt.Sprintf("/run/user/%d", uid))
-	}
-	return env
 }
 
 // tail keeps the end of what a process wrote, for messages.

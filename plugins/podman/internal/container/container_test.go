@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -142,5 +144,44 @@ func TestCapped(t *testing.T) {
 		if got := trimPartialRune(s); got != want {
 			t.Errorf("trimPartialRune(%q) = %q, want %q", s, got, want)
 		}
+	}
+}
+
+func TestReadSubIDs(t *testing.T) {
+	const line = "me:100000:65536\ncontainers:1000000:1048576\n"
+	for name, c := range map[string]struct {
+		subuid, subgid string // "-": no such file; "/": one that cannot be read
+		want           subIDs
+		err            string
+	}{
+		"ids":           {line, "containers:2000000:131072", subIDs{1000000, 2000000, 2}, ""},
+		"no files":      {"-", "-", subIDs{}, ""},
+		"another's":     {"me:100000:65536\n", line, subIDs{gid: 1000000}, ""},
+		"too few":       {"containers:1000000:1000\n", line, subIDs{uid: 1000000, gid: 1000000}, ""},
+		"not readable":  {"/", line, subIDs{}, "subuid"},
+		"no number":     {line, "containers:1000000:many\n", subIDs{}, `"containers:1000000:many" is not USER:FIRST:COUNT`},
+		"half the line": {"containers:1000000\n", line, subIDs{}, `"containers:1000000" is not USER:FIRST:COUNT`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for file, text := range map[string]string{"subuid": c.subuid, "subgid": c.subgid} {
+				path := filepath.Join(dir, file)
+				var err error
+				switch text {
+				case "-":
+				case "/":
+					err = os.Mkdir(path, 0o700) // reading a folder fails for root too
+				default:
+					err = os.WriteFile(path, []byte(text), 0o600)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := readSubIDs(dir)
+			if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%+v, %v; want %+v and an error with %q", got, err, c.want, c.err)
+			}
+		})
 	}
 }

@@ -19,6 +19,7 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.req.Progress(sdk.Progress{Message: "creating the container"})
 	begin := time.Now()
 	info, err := a.Client.Info(ctx)
 	if err != nil {

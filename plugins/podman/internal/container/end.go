@@ -10,10 +10,12 @@ import (
 	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
 	"github.com/containerpub/cpub/plugins/podman/internal/owner"
+	"github.com/containerpub/cpub/sdk"
 )
 
 // end stops the container: SIGTERM, and SIGKILL when the grace is over. It returns the state of the stopped container.
 func (a *run) end(ctx context.Context, gone <-chan struct{}) (*inspected, error) {
+	a.req.Progress(sdk.Progress{Message: "stopping the container"})
 	if err := a.signal(ctx, "TERM"); err != nil {
 		return nil, err
 	}

@@ -49,6 +49,7 @@ func (a *run) follow(ctx context.Context, state *inspected) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.req.Progress(sdk.Progress{Message: "running"})
 	logs := a.followLogs(ctx, output)
 	endedBy, state, err := a.await(ctx, state)
 	// The follower is slow to notice the end, and 4.3.1's loses lines then: the rest is read in one go.

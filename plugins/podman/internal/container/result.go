@@ -35,6 +35,7 @@ func (a *run) result(state *inspected, endedBy string, o *output) (any, error) {
 	out := Outputs{
 		ExitCode: state.exitCode, Stdout: o.stdout.text(), Stderr: o.stderr.text(),
 		Truncated: o.stdout.truncated || o.stderr.truncated,
+		Log:       sdk.File(o.file.Name(), "log", "text/plain; charset=utf-8"),
 		Receipt: contract.Receipt{
 			Limits: a.watch.limits, MemoryPeak: usage.MemoryPeak, CPUTime: usage.CPUTime, CPUThrottled: usage.CPUThrottled,
 			PidsPeak: usage.PidsPeak, QueuedMS: a.req.Queued.Milliseconds(), PullMS: a.times.pull.Milliseconds(), CreateMS: a.times.create.Milliseconds(),
@@ -46,7 +47,6 @@ func (a *run) result(state *inspected, endedBy string, o *output) (any, error) {
 		out.Receipt.CleanupMS = max(time.Since(state.finishedAt), 0).Milliseconds()
 	}
 	if endedBy == contract.EndedByExit && slices.Contains(a.in.SuccessExitCodes, state.exitCode) {
-		out.Log = sdk.File(o.file.Name(), "log", "text/plain; charset=utf-8")
 		return out, nil
 	}
 	return nil, a.failure(out)

@@ -1,7 +1,11 @@
 package container
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,33 +26,58 @@ type subIDs struct{ uid, gid, slots int }
 // subIDUser is whom the ids belong to in /etc/subuid and /etc/subgid: Podman's own `--userns=auto` takes them from there too.
 const subIDUser = "containers"
 
-// HasSubIDs tells whether rootful containers can have user namespaces on this host.
-func HasSubIDs() bool { return readSubIDs().slots > 0 }
+// etc is where the files are that set ids aside.
+const etc = "/etc"
 
-// readSubIDs reads what is set aside; there are no slots if that is nothing.
-func readSubIDs() subIDs {
-	uid, uids := subRange("/etc/subuid")
-	gid, gids := subRange("/etc/subgid")
-	return subIDs{uid: uid, gid: gid, slots: min(uids, gids) / slotSize}
+// SubIDs tells whether rootful containers can have user namespaces on this host: nil, or what is
+// missing.
+func SubIDs() error {
+	ids, err := readSubIDs(etc)
+	if err == nil && ids.slots == 0 {
+		err = errNoSubIDs
+	}
+	return err
 }
 
-func subRange(name string) (first, size int) {
+// errNoSubIDs tells that no ids are set aside.
+var errNoSubIDs = fmt.Errorf("the host has set no %d ids aside for user namespaces of containers; give it some: "+
+	"`echo %s:1000000:1048576 | tee -a /etc/subuid /etc/subgid`", slotSize, subIDUser)
+
+// readSubIDs reads what is set aside; there are no slots if that is nothing. A file that is there and cannot be understood is an
+// error: taken for nothing, it would cost every container its user namespace.
+func readSubIDs(dir string) (subIDs, error) {
+	uid, uids, uerr := subRange(filepath.Join(dir, "subuid"))
+	gid, gids, gerr := subRange(filepath.Join(dir, "subgid"))
+	if err := errors.Join(uerr, gerr); err != nil {
+		return subIDs{}, fmt.Errorf("finding ids for the container's user namespace: %w", err)
+	}
+	return subIDs{uid: uid, gid: gid, slots: min(uids, gids) / slotSize}, nil
+}
+
+func subRange(name string) (first, size int, err error) {
 	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, 0, nil
+	}
 	if err != nil {
-		return 0, 0
+		return 0, 0, err
 	}
 	for line := range strings.Lines(string(b)) {
 		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) != 3 || f[0] != subIDUser {
+		if f[0] != subIDUser {
 			continue
+		}
+		if len(f) != 3 {
+			return 0, 0, fmt.Errorf("%s: the line %q is not USER:FIRST:COUNT", name, strings.TrimSpace(line))
 		}
 		first, err1 := strconv.Atoi(f[1])
 		size, err2 := strconv.Atoi(f[2])
-		if err1 == nil && err2 == nil {
-			return first, size
+		if err := errors.Join(err1, err2); err != nil {
+			return 0, 0, fmt.Errorf("%s: the line %q is not USER:FIRST:COUNT: %w", name, strings.TrimSpace(line), err)
 		}
+		return first, size, nil
 	}
-	return 0, 0
+	return 0, 0, nil
 }
 
 // slots hands out ranges of ids, the same few again and again: the store keeps a copy of an image for each range. Podman's own
@@ -91,12 +120,15 @@ func (a *run) userNamespace(rootless bool) (specgen.Namespace, *types.IDMappingO
 	case a.in.Userns == "host" || rootless:
 		return specgen.Namespace{NSMode: specgen.Host}, nil, nil
 	}
-	ids := readSubIDs()
+	ids, err := readSubIDs(etc)
+	if err != nil {
+		return specgen.Namespace{}, nil, sdk.Permanent(err)
+	}
 	if ids.slots == 0 {
 		if a.in.Userns == "auto" {
-			return specgen.Namespace{}, nil, sdk.Invalidf("userns",
-				"the host has no ids for user namespaces; give it some: `echo %s:1000000:1048576 | tee -a /etc/subuid /etc/subgid`", subIDUser)
+			return specgen.Namespace{}, nil, sdk.Invalidf("userns", "%w", errNoSubIDs)
 		}
+		a.req.Logf("warning: the container has no user namespace, its root is the host's: %s", errNoSubIDs)
 		return specgen.Namespace{NSMode: specgen.Host}, nil, nil
 	}
 	slot, free := a.ids.take(ids)

@@ -55,7 +55,7 @@ func (s *Store) pull(ctx context.Context, req *sdk.Request, named reference.Name
 		return local, nil
 	}
 	if err := s.fetch(ctx, req, host, ref, o); err != nil {
-		return Image{}, classify(fmt.Errorf("pulling %s: %w", ref, err), host)
+		return Image{}, s.classify(fmt.Errorf("pulling %s: %w", ref, err), s.Registries.Of(host))
 	}
 	return s.Inspect(ctx, ref)
 }

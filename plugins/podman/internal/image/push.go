@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -73,7 +74,11 @@ func (p *push) do(ctx context.Context) (any, error) {
 	p.req.Progress(sdk.Progress{Message: "pushing " + p.named.String()})
 	reported, err := p.send(ctx)
 	if err != nil {
-		return nil, p.failed(ctx, fmt.Errorf("pushing %s: %w", p.named, err))
+		err = fmt.Errorf("pushing %s: %w", p.named, err)
+		if untrusted(err) {
+			return nil, p.untrusted(err, p.registry)
+		}
+		return nil, p.failed(ctx, err)
 	}
 	// By the digest that Podman tells, where it does (4.3.1 does not): the tag may be somebody else's by now.
 	check := p.named.String()
@@ -83,6 +88,9 @@ func (p *push) do(ctx context.Context) (any, error) {
 	digest, err := p.verify(ctx, check)
 	if err != nil {
 		return nil, p.failed(ctx, fmt.Errorf("checking what %s has after the push: %w", p.named, err))
+	}
+	if err := p.compressed(ctx, p.named.Name()+"@"+digest); err != nil {
+		return nil, err
 	}
 	p.req.Logf("pushed %s as %s", p.named, digest)
 	return p.output(digest, false), nil
@@ -125,15 +133,7 @@ var errOther = errors.New("the registry has another image there")
 // verify asks the registry for a manifest, checks that it is what its digest says and that it is this image's, and gives
 // the digest.
 func (p *push) verify(ctx context.Context, ref string) (string, error) {
-	parsed, err := parseRemote(ref, p.registry)
-	if err != nil {
-		return "", err
-	}
-	opts, err := remoteOptions(p.registry)
-	if err != nil {
-		return "", err
-	}
-	got, err := remote.Get(parsed, append(opts, remote.WithContext(ctx))...)
+	got, err := p.manifest(ctx, ref)
 	if err != nil {
 		var terr *transport.Error
 		if errors.As(err, &terr) && terr.StatusCode == http.StatusNotFound {
@@ -158,4 +158,53 @@ func (p *push) verify(ctx context.Context, ref string) (string, error) {
 		return "", errOther
 	}
 	return digest, nil
+}
+
+// manifest asks the registry for a manifest.
+func (p *push) manifest(ctx context.Context, ref string) (*remote.Descriptor, error) {
+	parsed, err := parseRemote(ref, p.registry)
+	if err != nil {
+		return nil, err
+	}
+	opts, err := remoteOptions(p.registry)
+	if err != nil {
+		return nil, err
+	}
+	return remote.Get(parsed, append(opts, remote.WithContext(ctx))...)
+}
+
+// compressed checks that the layers have the compression that was asked for: a Podman that cannot be told to compress anew (4.3.1)
+// takes a layer that the registry has, as it is there.
+func (p *push) compressed(ctx context.Context, ref string) error {
+	if p.compression == "" {
+		return nil
+	}
+	got, err := p.manifest(ctx, ref)
+	if err != nil {
+		return p.failed(ctx, fmt.Errorf("looking at the compression of %s: %w", p.named, err))
+	}
+	other, err := otherCompression(got.Manifest, p.compression)
+	if err != nil || other == "" {
+		return err
+	}
+	return sdk.Permanentf("%s was pushed, but not with compression %q: the registry had a layer already, of type %s, which Podman %s takes as it is; "+
+		"leave `compression` out, push to another registry, or upgrade Podman", p.named, p.compression, other, p.Client.Version())
+}
+
+// otherCompression is the type of a manifest's first layer that has another compression; empty if all have this one.
+func otherCompression(manifest []byte, want string) (mediaType string, err error) {
+	var m struct {
+		Layers []struct {
+			MediaType string `json:"mediaType"`
+		} `json:"layers"`
+	}
+	if err := json.Unmarshal(manifest, &m); err != nil {
+		return "", fmt.Errorf("reading the manifest: %w", err)
+	}
+	for _, l := range m.Layers {
+		if !strings.HasSuffix(l.MediaType, "+"+want) && !strings.HasSuffix(l.MediaType, "."+want) {
+			return l.MediaType, nil
+		}
+	}
+	return "", nil
 }

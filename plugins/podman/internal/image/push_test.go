@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/client"
 	"github.com/containerpub/cpub/sdk"
 )
 
@@ -151,5 +152,36 @@ func TestReadReports(t *testing.T) {
 	}
 	if _, err := readReports(strings.NewReader(`{"stream":`), &log); err == nil {
 		t.Error("a stream that broke off was taken for a whole one")
+	}
+}
+
+func TestOtherCompression(t *testing.T) {
+	for name, c := range map[string]struct{ manifest, want, other string }{
+		"oci":      {`{"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+zstd"}]}`, "zstd", ""},
+		"docker":   {`{"layers":[{"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip"}]}`, "gzip", ""},
+		"one of 2": {`{"layers":[{"mediaType":"x.tar+zstd"},{"mediaType":"x.tar+gzip"}]}`, "zstd", "x.tar+gzip"},
+		"none":     {`{"layers":[{"mediaType":"x.tar"}]}`, "gzip", "x.tar"},
+		"empty":    {`{"layers":[]}`, "gzip", ""},
+	} {
+		if other, err := otherCompression([]byte(c.manifest), c.want); other != c.other || err != nil {
+			t.Errorf("%s: %q, %v", name, other, err)
+		}
+	}
+}
+
+func TestUntrusted(t *testing.T) {
+	s := &Store{Client: &client.Client{URI: "unix:///run/podman.sock"}}
+	err := s.classify(errors.New("tls: failed to verify certificate: x509: unknown authority"), sdk.Registry{Host: "h:5000", CA: "PEM"})
+	var e *sdk.Error
+	if !errors.As(err, &e) || e.Kind != sdk.KindPermanent {
+		t.Fatalf("%v, want a permanent failure", err)
+	}
+	for _, want := range []string{"Podman at unix:///run/podman.sock does not trust", "/etc/containers/certs.d/h:5000/ca.crt", "x509: unknown authority"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+	if err := s.classify(errors.New("manifest unknown"), sdk.Registry{Host: "h"}); !errors.As(err, &e) || e.Code != "not_found" {
+		t.Errorf("another failure: %v", err)
 	}
 }

@@ -50,6 +50,33 @@ func readReports(body io.Reader, log io.Writer) (report, error) {
 	}
 }
 
+// classify says of a failure that Podman had with a registry whether another attempt can help, and what to do.
+func (s *Store) classify(err error, reg sdk.Registry) error {
+	if untrusted(err) {
+		return s.untrusted(err, reg)
+	}
+	return classify(err, reg.Host)
+}
+
+// untrusted tells whether a failure is a certificate's.
+func untrusted(err error) bool { return strings.Contains(err.Error(), "x509:") }
+
+// untrusted says how Podman comes to trust a registry.
+func (s *Store) untrusted(err error, reg sdk.Registry) error {
+	switch own := s.Client.Own(); {
+	case own && reg.CA == "":
+		return sdk.Permanentf("Podman does not trust the certificate of registry %s: name its CA with `ca_file` in `registry %q` in worker.hcl: %w",
+			reg.Host, reg.Host, err)
+	case own:
+		return sdk.Permanentf("Podman does not trust the certificate of registry %s, although it was given `ca_file` of `registry %q` in worker.hcl: %w",
+			reg.Host, reg.Host, err)
+	default:
+		return sdk.Permanentf("Podman at %s does not trust the certificate of registry %s: put the registry's CA into /etc/containers/certs.d/%s/ca.crt "+
+			"on Podman's host (for a rootless Podman, into ~/.config/containers/certs.d/%s/ca.crt of its user), which needs no restart; "+
+			"`ca_file` in worker.hcl reaches only a Podman that the provider starts itself: %w", s.Client.URI, reg.Host, reg.Host, reg.Host, err)
+	}
+}
+
 // classify says of a registry's failure whether another attempt can help, and what to do.
 func classify(err error, host string) error {
 	text := strings.ToLower(err.Error())
@@ -69,8 +96,8 @@ func classify(err error, host string) error {
 		return &sdk.Error{Kind: sdk.KindPermanent, Code: "not_found", Err: err}
 	case has("server gave http response to https client"):
 		return sdk.Permanent(fmt.Errorf("%w; if plain HTTP is meant, set `insecure = true` in `registry %q` in worker.hcl", err, host))
-	case has("x509:", "certificate signed by unknown authority"):
-		return sdk.Permanent(fmt.Errorf("%w; put the registry's CA into /etc/containers/certs.d/%s/ca.crt on Podman's host", err, host))
+	case has("x509:"):
+		return sdk.Permanentf("the certificate of registry %s is not trusted: name its CA with `ca_file` in `registry %q` in worker.hcl: %w", host, host, err)
 	case status.MatchString(text):
 		return sdk.Permanent(err)
 	default:

@@ -35,10 +35,11 @@ func (p *Provider) Check(ctx context.Context) ([]sdk.Finding, error) {
 	if err != nil {
 		return []sdk.Finding{{Name: "podman_connection", Detail: err.Error(), Remedy: "start the Podman service at " + c.URI}}, nil
 	}
-	return []sdk.Finding{
+	findings := []sdk.Finding{
 		{Name: "podman_connection", OK: true, Detail: fmt.Sprintf("Podman %s at %s (%s)", c.Version(), c.URI, c.Source)},
 		version(c), limits(ctx, c), controllers(info), userNamespaces(info),
-	}, nil
+	}
+	return append(findings, registries(c, settings.Registries)...), nil
 }
 
 // version tells whether the service may lack a fix that builds of strangers need.
@@ -85,10 +86,9 @@ func userNamespaces(info *define.Info) sdk.Finding {
 	f := sdk.Finding{Name: "podman_userns", OK: true, Detail: "containers run in user namespaces"}
 	if info.Host.Security.Rootless {
 		f.Detail = "Podman is rootless: containers run in the user's namespace"
-	} else if !container.HasSubIDs() {
-		f.OK = false
-		f.Detail = "rootful containers run as the host's root, without a user namespace: no ids are set aside for them"
-		f.Remedy = "echo containers:1000000:1048576 | tee -a /etc/subuid /etc/subgid"
+	} else if err := container.SubIDs(); err != nil {
+		f.OK, f.Detail = false, err.Error()
+		f.Remedy = "set ids aside, or containers run as the host's root: `echo containers:1000000:1048576 | tee -a /etc/subuid /etc/subgid`"
 	}
 	return f
 }

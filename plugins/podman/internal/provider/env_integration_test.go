@@ -17,7 +17,7 @@ import (
 
 const (
 	probe    = "localhost/probe:latest"
-	probePkg = "./plugins/podman/testdata/probe"
+	probePkg = "./sdk/sdktest/probe"
 )
 
 // env is one Podman service with the probe's image, and a provider on it.

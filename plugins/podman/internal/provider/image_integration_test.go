@@ -4,11 +4,8 @@ package provider_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,10 +62,6 @@ func TestImages(t *testing.T) {
 		test func(t *testing.T, e *env, registry string)
 	}{
 		{"build", build},
-		{"run limits", buildLimits},
-		{"build policy", buildPolicy},
-		{"build failures", buildFailures},
-		{"build cancelled", buildCancelled},
 		{"service killed", buildServiceKilled},
 		{"push and pull", pushAndPull},
 		{"push failures", pushFailures},
@@ -81,116 +74,32 @@ func TestImages(t *testing.T) {
 	})
 }
 
+// build looks at the image in Podman's store, and at its names: while its run lives, and after.
 func build(t *testing.T, e *env, _ string) {
-	files := map[string]string{
-		"Containerfile": "ARG BASE\nFROM ${BASE}\nARG WHO\nCOPY data /data\nRUN [\"/probe\", \"env\", \"WHO\"]\nENV NAME=$WHO\n",
-		"data/a.txt":    "a", "data/secret": "s", ".containerignore": "data/secret\n",
-	}
-	args := map[string]any{
-		"build_args": map[string]string{"BASE": probe, "WHO": "me"}, "tags": []string{"localhost/mine:1"},
-		"labels": map[string]string{"a": "b"},
-	}
-	r := e.Run(buildCall(t, e.Harness, files, args))
+	files := map[string]string{"Containerfile": "FROM " + probe + "\nCOPY data /data\n", "data": "a"}
+	r := e.Run(buildCall(t, e.Harness, files, map[string]any{"tags": []string{"localhost/mine:1"}, "labels": map[string]string{"a": "b"}}))
 	var out built
 	r.Decode(&out)
-	if out.Image.Location != e.Location || out.Size <= 0 || out.Cached || len(out.Tags) != 1 {
-		t.Errorf("outputs: %+v", out)
-	}
-	if !strings.Contains(r.Text("step"), "STEP") || !strings.Contains(r.Text("step"), "WHO=me") {
+	if !strings.Contains(r.Text("step"), "STEP") {
 		t.Errorf("the live log: %s", r.Text("step"))
 	}
 	if label := e.podman.Run(t, "image", "inspect", "--format", "{{.Labels.a}} {{.Id}}", "localhost/mine:1"); label != "b "+out.Image.ID {
 		t.Errorf("the image is %q, want label b and id %s", label, out.Image.ID)
 	}
-	// What is ignored is not copied, and the image runs.
-	run := ok(t, e.Run(sdktest.Call{Type: "container_run", Input: map[string]any{"image": out.Image, "command": []string{"write", "/data/a.txt", "/data/secret/x"}}}))
-	if !strings.Contains(run.Stdout, "/data/a.txt: open /data/a.txt: read-only") || !strings.Contains(run.Stdout, "/data/secret/x: open /data/secret/x: no such file") {
-		t.Errorf("the context was copied as: %s", run.Stdout)
+	run := e.Run(sdktest.Call{Type: "container_run", Input: map[string]any{"image": out.Image, "command": []string{"list", "/data"}}})
+	if got := ok(t, run); got.Stdout != "file /data a\n" {
+		t.Errorf("the image that was built has %q", got.Stdout)
 	}
-	var again built
-	second := e.Run(buildCall(t, e.Harness, files, args))
-	second.Decode(&again)
-	if !again.Cached || again.Image.ID != out.Image.ID {
-		t.Errorf("the same build again: %+v, want it cached as %s", again, out.Image.ID)
-	}
-	// An inline Containerfile, which is not in the image.
 	inline := e.Run(buildCall(t, e.Harness, map[string]string{"f": "x"}, map[string]any{"containerfile": "FROM " + probe + "\nCOPY . /all/\n"}))
 	inline.Decode(&out)
-	last := e.Run(sdktest.Call{Type: "container_run", Input: map[string]any{
-		"image": out.Image, "command": []string{"write", "/all/f", "/all/.cpub.Containerfile/x"},
-	}})
-	run = ok(t, last)
-	if !strings.Contains(run.Stdout, "/all/f: open /all/f: read-only") || !strings.Contains(run.Stdout, "Containerfile/x: no such file") {
-		t.Errorf("the inline build's context was copied as: %s", run.Stdout)
-	}
 	// Release removes what no name keeps, and what has a name of the user's stays.
-	if err := e.Release(r.Key, second.Key, inline.Key, last.Key); err != nil {
+	if err := e.Release(r.Key, run.Key, inline.Key); err != nil {
 		t.Fatal(err)
 	}
 	names := e.podman.Run(t, "images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
 	if strings.Contains(names, "localhost/cpub") || !strings.Contains(names, "localhost/mine:1") || strings.Contains(names, out.Image.ID[:12]) {
 		t.Errorf("images after the release:\n%s", names)
 	}
-}
-
-func buildLimits(t *testing.T, e *env, _ string) {
-	r := e.Run(buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nRUN [\"/probe\", \"alloc\", \"300\"]\n"},
-		map[string]any{"memory": "64m"}))
-	failed(t, r, sdk.CodeOOM)
-	if !strings.Contains(r.Err.Error(), "64MiB") {
-		t.Errorf("a RUN over its memory: %v\n%s", r.Err, r.Text("step"))
-	}
-	r = e.Run(buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nRUN [\"/probe\", \"net\", \"192.0.2.1:80\"]\n"}, nil))
-	r.Decode(new(built))
-	if text := r.Text("step"); !strings.Contains(text, "interface lo") || strings.Contains(text, "interface eth") || !strings.Contains(text, "unreachable") {
-		t.Errorf("the network of a RUN: %s", text)
-	}
-	start := time.Now()
-	r = e.Run(buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nRUN [\"/probe\", \"sleep\", \"60\"]\n"}, map[string]any{"time_limit": "3s"}))
-	failed(t, r, sdk.CodeTimeLimit)
-	if took := time.Since(start); took > 30*time.Second {
-		t.Errorf("a build of 3 s took %s", took)
-	}
-	e.awaitNothingLeft(t)
-}
-
-func buildPolicy(t *testing.T, e *env, registry string) {
-	for name, file := range map[string]string{
-		"FROM":        "FROM docker.io/library/alpine\n",
-		"FROM by ARG": "ARG B=docker.io/library/alpine\nFROM $B\n",
-		"COPY --from": "FROM " + probe + "\nCOPY --from=" + registry + "/x:1 / /\n",
-		"RUN --mount": "FROM " + probe + "\nRUN --mount=type=bind,from=" + registry + "/x:1 [\"/probe\"]\n",
-		"cache":       "FROM " + probe + "\nRUN --mount=type=cache,target=/c [\"/probe\"]\n",
-		"ADD":         "FROM " + probe + "\nADD http://" + registry + "/ /x\n",
-		"network":     "FROM " + probe + "\nRUN --network=host [\"/probe\"]\n",
-	} {
-		r := e.Run(buildCall(t, e.Harness, map[string]string{"Containerfile": file}, nil))
-		var se *sdk.Error
-		if !errors.As(r.Err, &se) || se.Code != sdk.CodeDenied || !strings.Contains(r.Err.Error(), "worker.hcl:1") {
-			t.Errorf("%s: %v, want a refusal that names the policy", name, r.Err)
-		}
-	}
-}
-
-func buildFailures(t *testing.T, e *env, _ string) {
-	r := e.Run(buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nRUN [\"/probe\", \"exit\", \"3\"]\n"}, nil))
-	failed(t, r, sdk.CodeExit)
-	for name, c := range map[string]struct{ file, attr string }{
-		"unknown instruction": {"FROM " + probe + "\nFORM x\n", "context"},
-		"no FROM":             {"RUN x\n", "context"},
-	} {
-		r := e.Run(buildCall(t, e.Harness, map[string]string{"Containerfile": c.file}, nil))
-		var se *sdk.Error
-		if !errors.As(r.Err, &se) || se.Kind == sdk.KindTransient {
-			t.Errorf("%s: %v, want the author's mistake", name, r.Err)
-		}
-	}
-	r = e.Run(buildCall(t, e.Harness, map[string]string{"f": ""}, nil))
-	var se *sdk.Error
-	if !errors.As(r.Err, &se) || se.Kind != sdk.KindInvalid || se.Attr != "context" {
-		t.Errorf("no Containerfile: %v", r.Err)
-	}
-	e.awaitNothingLeft(t)
 }
 
 // progress cancels a build when it shows a sign.
@@ -203,17 +112,6 @@ func (p progress) Log(_ string, b []byte) {
 	if bytes.Contains(b, []byte(p.sign)) {
 		p.started.Log("stdout", b)
 	}
-}
-
-func buildCancelled(t *testing.T, e *env, _ string) {
-	s := whenStarted(t, sdk.ErrCancelled)
-	call := buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nRUN [\"/probe\", \"wait\", \"6000\"]\n"}, nil)
-	call.Context, call.Host = s.ctx, progress{s, "line 1"}
-	r := e.Run(call)
-	if !errors.Is(r.Err, sdk.ErrCancelled) && !errors.Is(r.Err, context.Canceled) {
-		t.Errorf("a cancelled build: %v", r.Err)
-	}
-	e.awaitNothingLeft(t)
 }
 
 // buildServiceKilled: the attempt fails in a way that is tried again, and leaves neither its RUN nor its container.
@@ -252,33 +150,20 @@ func (e *env) awaitNothingLeft(t *testing.T) {
 	t.Errorf("containers of builds are left: %s", left)
 }
 
+// pushAndPull: what was built here is pushed, goes, comes back by its digest as the same image, and is run by reference.
 func pushAndPull(t *testing.T, e *env, registry string) {
 	tag := fmt.Sprintf("%s/pushed-%s:v1", registry, strings.ReplaceAll(e.podman.Version, ".", "-"))
 	var b built
 	e.Run(buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nLABEL x=" + e.podman.Version + "\n"}, nil)).Decode(&b)
-	push := sdktest.Call{Type: "image_push", Input: map[string]any{"image": b.Image, "destination": tag}}
-	var out, again pushed
-	e.Run(push).Decode(&out)
-	if out.Cached || out.Reference != strings.TrimSuffix(tag, ":v1")+"@"+out.Digest {
-		t.Errorf("outputs: %+v", out)
-	}
-	name := strings.TrimPrefix(strings.TrimSuffix(tag, ":v1"), registry+"/")
-	if got := registryDigest(t, registry, name, "v1"); got != out.Digest {
-		t.Errorf("the registry has %s, the step says %s", got, out.Digest)
-	}
-	e.Run(push).Decode(&again)
-	if !again.Cached || again.Digest != out.Digest {
-		t.Errorf("pushed again: %+v", again)
-	}
-	// Pulled by digest, and run by reference.
+	var out pushed
+	e.Run(sdktest.Call{Type: "image_push", Input: map[string]any{"image": b.Image, "destination": tag}}).Decode(&out)
 	e.podman.Run(t, "rmi", "--force", b.Image.ID)
 	rules := sdk.Rules{PullFrom: []string{registry + "/*"}}
 	var pulled struct {
 		Image  sdk.Located `json:"image"`
 		Digest string      `json:"digest"`
 	}
-	r := e.Run(sdktest.Call{Type: "image_pull", Input: map[string]any{"reference": out.Reference}, Rules: rules})
-	r.Decode(&pulled)
+	e.Run(sdktest.Call{Type: "image_pull", Input: map[string]any{"reference": out.Reference}, Rules: rules}).Decode(&pulled)
 	if pulled.Digest != out.Digest || pulled.Image.ID != b.Image.ID {
 		t.Errorf("pulled %+v, want %s with digest %s", pulled, b.Image.ID, out.Digest)
 	}
@@ -287,27 +172,6 @@ func pushAndPull(t *testing.T, e *env, registry string) {
 	if run.Receipt.PullMS <= 0 {
 		t.Errorf("the receipt's pull_ms is %d", run.Receipt.PullMS)
 	}
-	missing := e.Run(sdktest.Call{Type: "image_pull", Input: map[string]any{"reference": registry + "/nothing:1"}, Rules: rules})
-	failed(t, missing, "not_found")
-}
-
-// registryDigest asks the registry itself.
-func registryDigest(t *testing.T, registry, name, tag string) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, "http://"+registry+"/v2/"+name+"/manifests/"+tag, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		t.Fatal(err)
-	}
-	return resp.Header.Get("Docker-Content-Digest")
 }
 
 func pushFailures(t *testing.T, e *env, registry string) {
@@ -315,12 +179,6 @@ func pushFailures(t *testing.T, e *env, registry string) {
 		return h.Run(sdktest.Call{Type: "image_push", Input: map[string]any{"image": e.image(), "destination": dest}}).Err
 	}
 	var se *sdk.Error
-	if err := push(e.Harness, "nohost"); !errors.As(err, &se) || se.Kind != sdk.KindInvalid || se.Attr != "destination" {
-		t.Errorf("no host: %v", err)
-	}
-	if err := push(e.Harness, "127.0.0.1:1/x:1"); err == nil || errors.As(err, &se) && se.Kind != sdk.KindTransient {
-		t.Errorf("a registry that does not answer must be tried again: %v", err)
-	}
 	// The registry speaks plain HTTP, and nothing says that this is meant.
 	err := push(e.connect(t), registry+"/x:1")
 	if !errors.As(err, &se) || se.Kind != sdk.KindPermanent || !strings.Contains(err.Error(), "insecure = true") {

@@ -102,7 +102,7 @@ func (p *Provider) Configure(ctx context.Context, c sdk.Configuration) (string, 
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.settings = client.Settings{Connection: cfg.Connection, Podman: cfg.Podman}
+	p.settings = client.Settings{Connection: cfg.Connection, Podman: cfg.Podman, Registries: c.Registries}
 	conn, err := client.Open(ctx, p.settings)
 	if err != nil {
 		return "", err

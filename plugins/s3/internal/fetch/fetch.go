@@ -14,11 +14,11 @@ import (
 
 	"github.com/containerpub/cpub/plugins/s3/internal/client"
 	"github.com/containerpub/cpub/plugins/s3/internal/fault"
+	"github.com/containerpub/cpub/plugins/s3/internal/parts"
 )
 
 // The bounds and defaults of Options.
 const (
-	DefaultPartSize    = 16 << 20
 	MinPartSize        = 1 << 20
 	DefaultConcurrency = 8
 	MaxConcurrency     = 64
@@ -36,11 +36,11 @@ type Object struct {
 
 // Options say how to download. The zero value, and nil, mean the defaults.
 type Options struct {
-	SHA256      string // what the content must have, in lower-case hex; empty: anything
-	PartSize    int64  // bytes of one range
-	Concurrency int    // ranges at once
-	Progress    func(done, total int64)
-	Logf        func(format string, args ...any)
+	parts.Parts // the ranges
+
+	SHA256   string // what the content must have, in lower-case hex; empty: anything
+	Progress func(done, total int64)
+	Logf     func(format string, args ...any)
 }
 
 // Result says what was downloaded.
@@ -89,14 +89,7 @@ func (o *Options) withDefaults() Options {
 	if o != nil {
 		out = *o
 	}
-	if out.PartSize <= 0 {
-		out.PartSize = DefaultPartSize
-	}
-	out.PartSize = max(out.PartSize, MinPartSize)
-	if out.Concurrency <= 0 {
-		out.Concurrency = DefaultConcurrency
-	}
-	out.Concurrency = min(out.Concurrency, MaxConcurrency)
+	out.Parts = parts.Bounds{MinSize: MinPartSize, DefaultConcurrency: DefaultConcurrency, MaxConcurrency: MaxConcurrency}.Fit(out.Parts)
 	if out.Progress == nil {
 		out.Progress = func(int64, int64) {}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/containerpub/cpub/plugins/s3/internal/client"
+	"github.com/containerpub/cpub/plugins/s3/internal/parts"
 )
 
 // content is what the tests' servers have: two and a half parts.
@@ -33,7 +34,7 @@ func fetchFrom(t *testing.T, dir string, handler http.HandlerFunc) (Result, erro
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Fetch(t.Context(), c, Object{Bucket: "b", Key: "k"}, dir, &Options{PartSize: MinPartSize, Concurrency: 1})
+	return Fetch(t.Context(), c, Object{Bucket: "b", Key: "k"}, dir, &Options{Parts: parts.Parts{PartSize: MinPartSize, Concurrency: 1}})
 }
 
 // serve is a server that does as it should.

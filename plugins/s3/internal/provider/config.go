@@ -5,6 +5,7 @@ import (
 
 	"github.com/containerpub/cpub/plugins/s3/internal/client"
 	"github.com/containerpub/cpub/plugins/s3/internal/fetch"
+	"github.com/containerpub/cpub/plugins/s3/internal/parts"
 	"github.com/containerpub/cpub/plugins/s3/internal/put"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
@@ -65,10 +66,11 @@ func (s settings) client() client.Config {
 	}
 }
 
-// partSize is the configured size of parts, or 0 for the default.
-func (s settings) partSize() int64 {
-	if s.PartSize == nil {
-		return 0
+// parts are the configured ones; what is left out is zero.
+func (s settings) parts() parts.Parts {
+	p := parts.Parts{Concurrency: s.Concurrency}
+	if s.PartSize != nil {
+		p.PartSize = int64(*s.PartSize)
 	}
-	return int64(*s.PartSize)
+	return p
 }

@@ -47,7 +47,7 @@ func (p *Provider) runFetch(ctx context.Context, req *sdk.Request) (any, error) 
 		return nil, err
 	}
 	res, err := fetch.Fetch(ctx, p.client, fetch.Object{Bucket: in.Bucket, Key: in.Key, VersionID: in.VersionID}, own.content(), &fetch.Options{
-		SHA256: sum, PartSize: p.settings.partSize(), Concurrency: p.settings.Concurrency, Logf: req.Logf,
+		Parts: p.settings.parts(), SHA256: sum, Logf: req.Logf,
 		Progress: func(done, total int64) {
 			req.Progress(sdk.Progress{Message: "downloading " + path.Base(in.Key), Done: done, Total: total, Unit: "bytes"})
 		},

@@ -14,6 +14,7 @@ import (
 	"github.com/containerpub/cpub/plugins/s3/internal/client"
 	"github.com/containerpub/cpub/plugins/s3/internal/fault"
 	"github.com/containerpub/cpub/plugins/s3/internal/fetch"
+	"github.com/containerpub/cpub/plugins/s3/internal/parts"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/sdktest"
 )
@@ -111,7 +112,9 @@ func fetchParallel(t *testing.T, g *gateway) {
 
 // fetchDirectly fetches past the provider, for what only fetch's own options can arrange.
 func fetchDirectly(ctx context.Context, c *client.Client, key, dir string, progress func(done, total int64)) (fetch.Result, error) {
-	return fetch.Fetch(ctx, c, fetch.Object{Bucket: bucket, Key: key}, dir, &fetch.Options{PartSize: 2 * mib, Concurrency: 2, Progress: progress})
+	return fetch.Fetch(ctx, c, fetch.Object{Bucket: bucket, Key: key}, dir, &fetch.Options{
+		Parts: parts.Parts{PartSize: 2 * mib, Concurrency: 2}, Progress: progress,
+	})
 }
 
 func fetchChanged(t *testing.T, g *gateway) {

@@ -64,8 +64,10 @@ func (p *Provider) putOptions(req *sdk.Request, in putInput) *put.Options {
 	if len(req.Checkpoint) > 0 && json.Unmarshal(req.Checkpoint, &last) != nil {
 		last = putCheckpoint{} // of another version: what it names is the bucket's lifecycle rules' to remove
 	}
+	sizes := p.settings.parts()
+	sizes.Concurrency = (sizes.Concurrency + 1) / 2 // each part is held in memory
 	return &put.Options{
-		PartSize: p.settings.partSize(), Concurrency: (p.settings.Concurrency + 1) / 2,
+		Parts:    sizes,
 		Repeated: req.Attempt > 1, Unfinished: last.UploadID,
 		Began: func(id string) {
 			if err := req.SaveCheckpoint(putCheckpoint{id}); err != nil {

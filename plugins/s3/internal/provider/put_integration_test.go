@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/containerpub/cpub/plugins/s3/internal/fault"
+	"github.com/containerpub/cpub/plugins/s3/internal/parts"
 	"github.com/containerpub/cpub/plugins/s3/internal/put"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/sdktest"
@@ -57,7 +58,7 @@ func putCancelled(t *testing.T, g *gateway) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	_, err := put.Put(ctx, g.Client, put.Object{Bucket: bucket, Key: "cancelled", Body: bytes.NewReader(noise(21, 25*mib)), Token: "t"}, &put.Options{
-		PartSize: 5 * mib, Concurrency: 1, Progress: func(int64, int64) { cancel(sdk.ErrCancelled) },
+		Parts: parts.Parts{PartSize: 5 * mib, Concurrency: 1}, Progress: func(int64, int64) { cancel(sdk.ErrCancelled) },
 	})
 	if !errors.Is(err, sdk.ErrCancelled) {
 		t.Errorf("error %v, want the context's cause", err)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/containerpub/cpub/plugins/s3/internal/client"
 	"github.com/containerpub/cpub/plugins/s3/internal/fault"
+	"github.com/containerpub/cpub/plugins/s3/internal/parts"
 	"github.com/containerpub/cpub/sdk"
 )
 
@@ -30,8 +31,6 @@ const (
 )
 
 const (
-	// DefaultPartSize is the size of parts of uploads, and up to which an upload has no parts.
-	DefaultPartSize = 16 << 20
 	// MinPartSize is what S3 wants parts to have at least.
 	MinPartSize = 5 << 20
 	// DefaultConcurrency is how many parts are sent at once. Each is held in memory.
@@ -56,8 +55,9 @@ type Object struct {
 
 // Options say how to upload. The zero value, and nil, mean the defaults.
 type Options struct {
-	PartSize    int64
-	Concurrency int
+	// Parts are those of uploads larger than one; an upload up to PartSize has none.
+	parts.Parts
+
 	// Repeated says that an earlier attempt may have uploaded the object already.
 	Repeated bool
 	// Unfinished names an upload in parts that an earlier attempt began and may have left; empty: none.
@@ -101,14 +101,7 @@ func (o *Options) withDefaults() Options {
 	if o != nil {
 		out = *o
 	}
-	if out.PartSize <= 0 {
-		out.PartSize = DefaultPartSize
-	}
-	out.PartSize = max(out.PartSize, MinPartSize)
-	if out.Concurrency <= 0 {
-		out.Concurrency = DefaultConcurrency
-	}
-	out.Concurrency = min(out.Concurrency, MaxConcurrency)
+	out.Parts = parts.Bounds{MinSize: MinPartSize, DefaultConcurrency: DefaultConcurrency, MaxConcurrency: MaxConcurrency}.Fit(out.Parts)
 	if out.Began == nil {
 		out.Began = func(string) {}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/containerpub/cpub/cmd/cpub/internal/view"
 )
 
-// console is what the commands talk to: results go to out, everything else to err.
-type console struct {
+// stdio is what the commands talk to: results go to out, everything else to err.
+type stdio struct {
 	in       *os.File
 	out, err io.Writer
 	// inTTY, outTTY and errTTY tell which of them are a terminal.
@@ -25,9 +25,9 @@ type console struct {
 	mu sync.Mutex // of out, in printJSON
 }
 
-// newConsole is the process's own.
-func newConsole() *console {
-	return &console{
+// newStdio is the process's own.
+func newStdio() *stdio {
+	return &stdio{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv,
 		inTTY: isTerminal(os.Stdin), outTTY: isTerminal(os.Stdout), errTTY: isTerminal(os.Stderr),
 	}
@@ -36,13 +36,13 @@ func newConsole() *console {
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // dumb tells whether the terminal is one that cannot move its cursor.
-func (c *console) dumb() bool { t := c.getenv("TERM"); return t == "" || t == "dumb" }
+func (c *stdio) dumb() bool { t := c.getenv("TERM"); return t == "" || t == "dumb" }
 
 // moving tells whether progress may move: on a terminal that can.
-func (c *console) moving() bool { return c.errTTY && !c.dumb() }
+func (c *stdio) moving() bool { return c.errTTY && !c.dumb() }
 
 // style is what out or err can show: colour on a terminal only, and not against NO_COLOR.
-func (c *console) style(w io.Writer) view.Style {
+func (c *stdio) style(w io.Writer) view.Style {
 	tty := w == c.out && c.outTTY || w == c.err && c.errTTY
 	if !tty {
 		return view.Style{}
@@ -57,7 +57,7 @@ func (c *console) style(w io.Writer) view.Style {
 }
 
 // utf8 tells whether the locale's encoding is UTF-8, as the first of these variables that is set says.
-func (c *console) utf8() bool {
+func (c *stdio) utf8() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if value := c.getenv(name); value != "" {
 			value = strings.ToLower(value)
@@ -68,7 +68,7 @@ func (c *console) utf8() bool {
 }
 
 // printJSON writes one JSON object on a line of its own to out.
-func (c *console) printJSON(v any) error {
+func (c *stdio) printJSON(v any) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	enc := json.NewEncoder(c.out)
@@ -91,12 +91,12 @@ func printLines(w io.Writer, lines []string) error {
 }
 
 // note tells the user something that is no result.
-func (c *console) note(format string, args ...any) {
+func (c *stdio) note(format string, args ...any) {
 	fmt.Fprintf(c.err, "cpub: "+format+"\n", args...)
 }
 
 // report prints what a command ended with, and gives its exit code.
-func (c *console) report(err error) int {
+func (c *stdio) report(err error) int {
 	if err == nil {
 		return exitOK
 	}

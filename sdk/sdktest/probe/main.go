@@ -1,10 +1,13 @@
-// Command probe is what the tests' containers run: it shows from inside what a container may do. It is static, so that an
-// image of it needs nothing else.
+//go:build unix
+
+// Command probe is what the containers of the conformance suites run: it shows from inside what a container may do. Built without
+// cgo it is static, so that an image of it needs nothing else.
 package main
 
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/signal"
@@ -22,7 +25,7 @@ func main() {
 	}
 	commands := map[string]func(args []string) error{
 		"alloc": alloc, "fork": fork, "net": network, "status": status, "sleep": sleep, "write": write, "exit": exit,
-		"cat": cat, "spam": spam, "burn": burn, "env": env, "stubborn": stubborn, "raise": raise, "wait": wait, "mounts": mounts,
+		"cat": cat, "spam": spam, "burn": burn, "env": env, "stubborn": stubborn, "raise": raise, "wait": wait, "mounts": mounts, "list": list, "fill": fill,
 	}
 	run, ok := commands[os.Args[1]]
 	if !ok {
@@ -138,6 +141,20 @@ func write(args []string) error {
 	return nil
 }
 
+// fill writes a file of so many MiB.
+func fill(args []string) error {
+	f, err := os.Create(args[0])
+	if err != nil {
+		return err
+	}
+	for range number(args[1:]) {
+		if _, err := f.Write(make([]byte, 1<<20)); err != nil {
+			return err
+		}
+	}
+	return f.Close()
+}
+
 func exit(args []string) error {
 	os.Exit(number(args))
 	return nil
@@ -159,12 +176,29 @@ func spam(args []string) error {
 	return nil
 }
 
-// burn uses as much CPU as it gets, for so many milliseconds of wall time.
+// burn uses as much CPU as it gets, for so many milliseconds of wall time, and prints how much that was.
 func burn(args []string) error {
 	end := time.Now().Add(time.Duration(number(args)) * time.Millisecond)
 	for time.Now().Before(end) {
 	}
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return err
+	}
+	fmt.Println("cpu_ms", (used.Utime.Nano()+used.Stime.Nano())/1e6)
 	return nil
+}
+
+// list prints the files below a folder, with what is in them.
+func list(args []string) error {
+	return filepath.WalkDir(args[0], func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		fmt.Printf("file %s %s\n", path, b)
+		return err
+	})
 }
 
 func env(args []string) error {

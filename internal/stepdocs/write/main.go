@@ -1,6 +1,6 @@
-// Command stepdocs writes the reference of the standard step types, docs/steps, from their schemas: one page a type, and an index.
+// Command write writes the reference of the standard step types, docs/steps, from their schemas: one page a type, and an index.
 //
-//	go run ./internal/stepdocs FOLDER
+//	go run ./internal/stepdocs/write FOLDER
 package main
 
 import (
@@ -9,16 +9,19 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/containerpub/cpub/internal/stepdocs"
 	"github.com/containerpub/cpub/sdk/contract"
 )
 
+const notice = "<!-- Made by internal/stepdocs from sdk/contract; `make generate` writes it again. -->\n\n"
+
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: stepdocs FOLDER")
+		fmt.Fprintln(os.Stderr, "usage: write FOLDER")
 		os.Exit(2)
 	}
 	if err := write(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, "stepdocs:", err)
+		fmt.Fprintln(os.Stderr, "write:", err)
 		os.Exit(1)
 	}
 }
@@ -33,7 +36,7 @@ func write(dir string) error {
 	for _, t := range contract.All() {
 		first, _, _ := strings.Cut(t.Doc, ". ")
 		fmt.Fprintf(&index, "| [`%s`](%s.md) | %s. |\n", t.Name, t.Name, strings.TrimSuffix(first, "."))
-		if err := writePage(dir, t.Name+".md", page(t)); err != nil {
+		if err := writePage(dir, t.Name+".md", notice+stepdocs.Page(t)); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/containerpub/cpub/sdk/contract"
@@ -27,18 +26,9 @@ func TestPagesAreCurrent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := os.ReadFile(filepath.Join("..", "..", "docs", "steps", f.Name()))
+		got, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "steps", f.Name()))
 		if err != nil || string(got) != string(want) {
 			t.Errorf("docs/steps/%s is not what the schemas give (%v): run make generate", f.Name(), err)
-		}
-	}
-}
-
-func TestPageTellsDefaultsAndRequirements(t *testing.T) {
-	text := page(contract.ContainerRun())
-	for _, want := range []string{"| `memory` | size | `\"128m\"` |", "| `image` | located value or string | required |", "- `limits.memory`: number"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("the page lacks %q", want)
 		}
 	}
 }

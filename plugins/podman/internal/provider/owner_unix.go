@@ -1,0 +1,21 @@
+//go:build unix
+
+package provider
+
+import (
+	"os"
+	"syscall"
+)
+
+// owner is the user that a file belongs to.
+func owner(path string) (uid int, ok bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return int(stat.Uid), true
+}
