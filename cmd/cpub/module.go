@@ -79,14 +79,14 @@ func (v *variableFlags) add(cmd *cobra.Command) {
 
 // planOf is the plan that the arguments FILE|FOLDER [PIPELINE] name, and the variables given to it. Mistakes are shown, and end the
 // command.
-func planOf(ctx context.Context, c *stdio, args []string, vars variableFlags) (*engine.Plan, json.RawMessage, error) {
+func planOf(ctx context.Context, c *stdio, args []string, vars variableFlags) (*module, *engine.Plan, json.RawMessage, error) {
 	m, err := loadModule(ctx, c, args[0])
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	plan, err := m.choose(append(args, "")[1])
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	values, diags := config.Variables(m.Module.Module, config.Sources{Env: os.Environ(), Files: vars.files, Flags: vars.values})
 	files := m.sources()
@@ -96,5 +96,5 @@ func planOf(ctx context.Context, c *stdio, args []string, vars variableFlags) (*
 	for name := range values.Files { // a variable file may have the name of one of the module's
 		delete(m.Files, name)
 	}
-	return plan, values.JSON, c.judge(inFolder(diags, m.Files, m.Dir), files)
+	return m, plan, values.JSON, c.judge(inFolder(diags, m.Files, m.Dir), files)
 }

@@ -22,7 +22,7 @@ input with the defaults that count, what is known only later and after which ste
 and which steps are skipped. Nothing runs, and no service is needed.`,
 		Args: needs(1, 2, "a file or folder"),
 		RunE: verb(func(cmd *cobra.Command, args []string) error {
-			plan, variables, err := planOf(cmd.Context(), c, args, vars)
+			_, plan, variables, err := planOf(cmd.Context(), c, args, vars)
 			if err != nil {
 				return err
 			}

@@ -37,7 +37,7 @@ Runs that are under way keep the plan that they were started with.`,
 			}
 			defer done()
 			for _, plan := range plans {
-				digest, err := cl.Publish(cmd.Context(), plan)
+				digest, err := cl.Publish(cmd.Context(), plan, m.Callees(plan))
 				if err == nil {
 					err = reportPublished(c, plan.Pipeline, cl.Namespace(), digest, asJSON)
 				}

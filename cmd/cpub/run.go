@@ -35,7 +35,7 @@ func newRun(c *stdio) *cobra.Command {
   cpub run deploy.hcl -var-file .env --id 42 --detach`,
 		Args: needs(1, 2, "a file or folder"),
 		RunE: verb(func(cmd *cobra.Command, args []string) error {
-			plan, variables, err := planOf(cmd.Context(), c, args, vars)
+			m, plan, variables, err := planOf(cmd.Context(), c, args, vars)
 			if err != nil {
 				return err
 			}
@@ -44,7 +44,7 @@ func newRun(c *stdio) *cobra.Command {
 				return err
 			}
 			defer done()
-			started, err := cl.Start(cmd.Context(), client.StartOptions{Plan: plan, ID: id, Variables: variables})
+			started, err := cl.Start(cmd.Context(), client.StartOptions{Plan: plan, Callees: m.Callees(plan), ID: id, Variables: variables})
 			if err != nil {
 				return err
 			}

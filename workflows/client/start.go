@@ -22,6 +22,8 @@ import (
 // StartOptions say what to run.
 type StartOptions struct {
 	Plan *engine.Plan
+	// Callees are the plans that the plan's steps run as children, those that these run too.
+	Callees []*engine.Plan
 	// ID names the run within its pipeline: the workflow's id is PIPELINE/ID. Empty makes a new one.
 	ID string
 	// Variables are a JSON object; nothing means the defaults.
@@ -54,7 +56,7 @@ func (c *Client) Start(ctx context.Context, opts StartOptions) (*Started, error)
 	if err := check(opts); err != nil {
 		return nil, err
 	}
-	if err := c.keep(ctx, data); err != nil {
+	if err := c.keep(ctx, data, opts.Callees); err != nil {
 		return nil, err
 	}
 	if opts.ID == "" {
@@ -77,10 +79,22 @@ func (c *Client) Start(ctx context.Context, opts StartOptions) (*Started, error)
 	return &Started{ID: id, RunID: run.GetRunID()}, nil
 }
 
-// keep puts a plan into the store.
-func (c *Client) keep(ctx context.Context, data []byte) error {
-	_, err := c.store.PutPlan(ctx, data)
-	return storeError(err, "keeping the plan")
+// keep puts a plan into the store, after those that it names.
+func (c *Client) keep(ctx context.Context, data []byte, callees []*engine.Plan) error {
+	all := make([][]byte, 0, len(callees)+1)
+	for _, callee := range callees {
+		encoded, _, err := callee.Encode()
+		if err != nil {
+			return err
+		}
+		all = append(all, encoded)
+	}
+	for _, one := range append(all, data) {
+		if _, err := c.store.PutPlan(ctx, one); err != nil {
+			return storeError(err, "keeping the plan")
+		}
+	}
+	return nil
 }
 
 // check finds wrong variables before anything is started.
@@ -131,7 +145,8 @@ func newID() string {
 }
 
 // Publish makes the plan what its pipeline's name stands for in the client's namespace, and gives the plan's digest.
-func (c *Client) Publish(ctx context.Context, plan *engine.Plan) (digest string, err error) {
+// callees are those that its steps run as children.
+func (c *Client) Publish(ctx context.Context, plan *engine.Plan, callees []*engine.Plan) (digest string, err error) {
 	if c.store == nil {
 		return "", errNoStore
 	}
@@ -139,7 +154,7 @@ func (c *Client) Publish(ctx context.Context, plan *engine.Plan) (digest string,
 	if err != nil {
 		return "", err
 	}
-	if err := c.keep(ctx, data); err != nil {
+	if err := c.keep(ctx, data, callees); err != nil {
 		return "", err
 	}
 	if err := c.store.Publish(ctx, c.namespace, plan.Pipeline, digest); err != nil {

@@ -38,7 +38,7 @@ func TestTemporalCLI(t *testing.T) {
 	for _, src := range []string{chain, `pipeline "slow" {
   step "work" "blocks" { text = "x" }
 }`} {
-		if _, err := l.client.Publish(t.Context(), flowtest.Plan(t, src)); err != nil {
+		if _, err := l.client.Publish(t.Context(), flowtest.Plan(t, src), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

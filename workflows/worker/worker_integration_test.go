@@ -234,7 +234,7 @@ func (l *lab) checkList(t *testing.T, s *client.Started) {
 func TestPublishedPipelines(t *testing.T) {
 	l := newLab(t)
 	serve(t, l.parts(t, flowtest.NewHost(nil)))
-	if _, err := l.client.Publish(t.Context(), flowtest.Plan(t, chain)); err != nil {
+	if _, err := l.client.Publish(t.Context(), flowtest.Plan(t, chain), nil); err != nil {
 		t.Fatal(err)
 	}
 	start := func(pipeline string, args ...any) (out map[string]any, err error) {
