@@ -102,7 +102,7 @@ func receiptTells(t *testing.T, c *containers) {
 	}
 	// An image that is not there is pulled, and the time that took is told.
 	ref := c.Images.reference("new")
-	c.put(t, ref, c.Images.image(t, ref))
+	c.put(t, ref, c.image(t, ref))
 	if out := c.ok(t, map[string]any{"image": ref}, "exit", "0"); out.Receipt.PullMS <= 0 {
 		t.Errorf("a new image was pulled in %d ms", out.Receipt.PullMS)
 	}

@@ -66,7 +66,7 @@ auth: {htpasswd: {realm: test, path: %q}}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM([]byte(ca))
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		conn, err := tls.Dial("tcp", host, &tls.Config{RootCAs: pool})
+		conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: pool}}).DialContext(t.Context(), "tcp", host)
 		if err == nil {
 			_ = conn.Close()
 			return sdk.Registry{Host: host, CA: ca, Username: "me", Password: password}
