@@ -63,7 +63,7 @@ func limitsTime(t *testing.T, c *containers) {
 	if out.Receipt.EndedBy != contract.EndedByTimeLimit || out.Stdout != "ignoring SIGTERM\n" {
 		t.Errorf("ended by %q, printed %q", out.Receipt.EndedBy, out.Stdout)
 	}
-	if took := time.Since(begin); out.Receipt.RunMS < 1000 || took > soon {
+	if took := time.Since(begin); out.Receipt.RunMS < aSecond || took > soon {
 		t.Errorf("with a second to live it ran %d ms, and the step took %s", out.Receipt.RunMS, took)
 	}
 	// What ends at SIGTERM needs no grace.
@@ -92,7 +92,7 @@ func receiptTells(t *testing.T, c *containers) {
 	if r.EndedBy != contract.EndedByExit || r.Host == "" || r.QueuedMS != 1234 {
 		t.Errorf("receipt %+v", r)
 	}
-	if took := time.Since(before).Milliseconds(); r.RunMS < 1000 || r.CreateMS < 0 || r.PullMS < 0 || r.RunMS+r.CreateMS+r.PullMS > took {
+	if took := time.Since(before).Milliseconds(); r.RunMS < aSecond || r.CreateMS < 0 || r.PullMS < 0 || r.RunMS+r.CreateMS+r.PullMS > took {
 		t.Errorf("times %+v of a step that took %d ms", r, took)
 	}
 	out = c.ok(t, map[string]any{"memory": "64MiB", "cpus": 0.25, "pids": 33, "time_limit": "7s"}, "exit", "0")
@@ -107,3 +107,6 @@ func receiptTells(t *testing.T, c *containers) {
 		t.Errorf("a new image was pulled in %d ms", out.Receipt.PullMS)
 	}
 }
+
+// aSecond is one in a receipt, in milliseconds: a runtime may write down the start of a container a moment after it began.
+const aSecond = 900
