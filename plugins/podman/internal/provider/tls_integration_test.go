@@ -154,7 +154,10 @@ func runningService(t *testing.T, e *env, registry sdk.Registry) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	t.Cleanup(func() {
+		_ = os.RemoveAll(folder)
+		_ = os.Remove(filepath.Dir(folder)) // where it is empty
+	})
 	write(t, filepath.Join(folder, "ca.crt"), registry.CA)
 	for _, call := range []sdktest.Call{push, pull} {
 		if err := h.Run(call).Err; err != nil {
