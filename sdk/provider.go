@@ -43,6 +43,10 @@ type StepType struct {
 	Doc    string
 	Input  schema.Object
 	Output schema.Object
+	// Pure tells that the outputs depend on the input and the instance's configuration alone, and that nothing else is left behind. A host
+	// may then answer a repeated input with the outputs that it kept, once it has verified that their artifacts are at hand and have
+	// their digests; an output called cached is then true.
+	Pure bool
 	// Run carries out one attempt of one step. It returns the outputs, as a value whose JSON has the shape of Output
 	// (artifacts as *Artifact made by File and Directory), or an error: see Error for the kinds.
 	//

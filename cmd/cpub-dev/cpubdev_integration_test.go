@@ -139,6 +139,7 @@ func TestSignalEndsEverything(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
 			env := filepath.Join(t.TempDir(), "env")
+			testenv.Build(t, "./cmd/cpub") // which a second terminal will want to find
 			i := invoke(t, t.TempDir(), "--env-file", env).start(t)
 			awaitFile(t, env)
 			started := children(t, i.cmd.Process.Pid)
@@ -157,8 +158,10 @@ func TestSignalEndsEverything(t *testing.T) {
 			if _, err := os.Stat(env); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("the environment's file is still there: %v", err)
 			}
-			if !strings.Contains(i.stdout.String(), "export TEMPORAL_ADDRESS=") {
-				t.Errorf("stdout = %q", &i.stdout)
+			for _, want := range []string{"export TEMPORAL_ADDRESS=", "export PATH=" + filepath.Dir(i.cmd.Path) + ":\"$PATH\""} {
+				if !strings.Contains(i.stdout.String(), want) {
+					t.Errorf("stdout lacks %q: %q", want, &i.stdout)
+				}
 			}
 		})
 	}

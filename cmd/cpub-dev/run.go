@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -121,6 +123,25 @@ func firstOf(a, b <-chan error) <-chan error {
 	return first
 }
 
+// commandsDir is the folder of this program where cpub lies beside it, unless
+// the PATH leads to that cpub already.
+func commandsDir() string {
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	beside, err := os.Stat(filepath.Join(filepath.Dir(self), "cpub"))
+	if err != nil {
+		return ""
+	}
+	if found, err := exec.LookPath("cpub"); err == nil {
+		if there, err := os.Stat(found); err == nil && os.SameFile(beside, there) {
+			return ""
+		}
+	}
+	return filepath.Dir(self)
+}
+
 // printEndpoints tells a person where everything is.
 func printEndpoints(w io.Writer, at stack.Endpoints) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -136,6 +157,9 @@ func printEndpoints(w io.Writer, at stack.Endpoints) error {
 		}
 	}
 	fmt.Fprintln(table, "\nIn another terminal:")
+	if dir := commandsDir(); dir != "" {
+		fmt.Fprintf(table, "  export %s:\"$PATH\"\n", shellQuote("PATH="+dir))
+	}
 	for _, variable := range at.Env() {
 		fmt.Fprintf(table, "  export %s\n", shellQuote(variable))
 	}

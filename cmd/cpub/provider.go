@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/containerpub/cpub/cmd/cpub/internal/catalog"
+	"github.com/containerpub/cpub/cmd/cpub/internal/jsonschema"
 	"github.com/containerpub/cpub/internal/stepdocs"
 	"github.com/containerpub/cpub/sdk/contract"
 )
@@ -69,16 +70,31 @@ func newProviderList(c *stdio) *cobra.Command {
 }
 
 func newProviderSchema(c *stdio) *cobra.Command {
-	var asJSON bool
+	var asJSON, asSchema bool
 	cmd := &cobra.Command{
 		Use:   "schema [STEP_TYPE...]",
 		Short: "Print the schemas of step types as JSON, one a line",
-		Args:  needs(0, -1, ""),
+		Long: `schema prints what step types take and give, one JSON object a line.
+
+With --json-schema it prints a JSON Schema (2020-12) of pipeline files in JSON, by
+which editors complete and check *.hcl.json files with these step types.`,
+		Args: needs(0, -1, ""),
 		RunE: verb(func(cmd *cobra.Command, args []string) error {
-			return eachStep(cmd, c, args, func(s catalog.Step) error { return c.printJSON(s) })
+			if !asSchema {
+				return eachStep(cmd, c, args, func(s catalog.Step) error { return c.printJSON(s) })
+			}
+			var steps []catalog.Step
+			if err := eachStep(cmd, c, args, func(s catalog.Step) error {
+				steps = append(steps, s)
+				return nil
+			}); err != nil {
+				return err
+			}
+			return c.printJSON(jsonschema.File(steps))
 		}),
 	}
 	jsonFlag(cmd, &asJSON)
+	cmd.Flags().BoolVar(&asSchema, "json-schema", false, "print a JSON Schema of *.hcl.json files, for editors")
 	return cmd
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/config"
 	"github.com/containerpub/cpub/sdk/schema"
 )
@@ -55,7 +56,7 @@ func explained(t *testing.T, dir string, flags []string) string {
 		x, diags := m.Explain(plan, vars)
 		noErrors(t, diags, m.Files)
 		x.Digest = ""
-		for _, v := range []any{plan.Steps, plan.Schemas, x} {
+		for _, v := range []any{plan.Steps, plan.Schemas, x, firstTasks(t, plan, vars.JSON)} {
 			b, err := json.MarshalIndent(v, "", " ")
 			if err != nil {
 				t.Fatal(err)
@@ -64,6 +65,20 @@ func explained(t *testing.T, dir string, flags []string) string {
 		}
 	}
 	return out.String()
+}
+
+// firstTasks are what a run begins with: the inputs that providers get.
+func firstTasks(t *testing.T, plan *engine.Plan, variables json.RawMessage) []engine.Task {
+	t.Helper()
+	program, err := engine.Compile(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := program.Schedule(engine.Start{Variables: variables, WorkflowID: "w", RunID: "r", StartedAt: "2026-01-01T00:00:00Z"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run.Ready()
 }
 
 func same(t *testing.T, native, inJSON string) {

@@ -61,6 +61,9 @@ provider {{quote .Name}} "local" {
 {{- end}}
   }
 {{- end}}
+{{- if and (not $.S3) (eq .Name "s3")}}
+  config { region = "us-east-1" }
+{{- end}}
 {{- if and $.S3 (eq .Name "s3")}}
   config {
     endpoint          = {{quote $.S3.Endpoint}}

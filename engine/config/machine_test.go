@@ -75,6 +75,16 @@ func TestMachine(t *testing.T) {
 	}
 }
 
+// TestMachineWithoutS3 still gives the provider the region that it does not start without.
+func TestMachineWithoutS3(t *testing.T) {
+	m := wholeMachine()
+	m.S3 = nil
+	data, diags := parseMachine(t, m).Providers[2].DecodeConfig(schema.Object{Attrs: []schema.Attr{{Name: "region", Type: cty.String}}})
+	if diags.HasErrors() || string(data) != `{"region":"us-east-1"}` {
+		t.Errorf("the config of s3 is %s, %v", data, diags)
+	}
+}
+
 func TestMachinesPolicy(t *testing.T) {
 	alone := wholeMachine()
 	alone.S3, alone.Registries, alone.Temporal = nil, nil, nil

@@ -34,7 +34,7 @@ func (t *jsonTranslator) body(n *jsonNode, shape *jsonShape) *hclsyntax.Body {
 func (t *jsonTranslator) fill(b *hclsyntax.Body, n *jsonNode, shape *jsonShape) {
 	for _, m := range n.members {
 		name := m.name.text
-		if name == jsonComment || m.value.kind == jsonNull && slices.Contains(shape.names, name) {
+		if name == jsonComment || slices.Contains(shape.ignored, name) || m.value.kind == jsonNull && slices.Contains(shape.names, name) {
 			continue
 		}
 		if block, ok := shape.blocks[name]; ok {

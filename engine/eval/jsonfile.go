@@ -46,6 +46,10 @@ type jsonShape struct {
 	blocks map[string]jsonBlock
 	// names are the attributes whose texts are names and references by themselves, not templates.
 	names []string
+	// ignored are the properties that are for editors, beside comments.
+	ignored []string
+	// grammar is what the body may hold; nil where that is not known here. ModuleSyntax alone asks.
+	grammar *grammar
 }
 
 // jsonBlock is a block with so many labels, each of which is a level of objects in JSON.
@@ -56,30 +60,35 @@ type jsonBlock struct {
 
 // jsonModule is the shape of a module's file.
 func jsonModule() *jsonShape {
-	plain := &jsonShape{}
 	step := jsonStep()
-	steps := &jsonShape{blocks: map[string]jsonBlock{"step": {2, step}}}
-	pipeline := &jsonShape{blocks: map[string]jsonBlock{
-		"step": {2, step}, "output": {1, plain}, "concurrency": {0, plain}, "on_failure": {0, steps}, "finally": {0, steps},
+	steps := &jsonShape{grammar: &grammar{blocks: []string{"step"}}, blocks: map[string]jsonBlock{"step": {2, step}}}
+	pipeline := &jsonShape{grammar: &pipelineGrammar, blocks: map[string]jsonBlock{
+		"step": {2, step}, "output": {1, &jsonShape{grammar: &outputGrammar}},
+		"concurrency": {0, attributes("key", "limit", "on_limit")}, "on_failure": {0, steps}, "finally": {0, steps},
 	}}
-	variable := &jsonShape{names: []string{"type"}, blocks: map[string]jsonBlock{"validation": {0, plain}}}
-	return &jsonShape{blocks: map[string]jsonBlock{
-		"cpub":     {0, &jsonShape{blocks: map[string]jsonBlock{"required_providers": {0, plain}}}},
-		"variable": {1, variable}, "locals": {0, plain}, "pipeline": {1, pipeline}, "schedule": {1, plain},
+	variable := &jsonShape{
+		names: []string{"type"}, grammar: &variableGrammar,
+		blocks: map[string]jsonBlock{"validation": {0, &jsonShape{grammar: &validationGrammar}}},
+	}
+	settings := &jsonShape{grammar: &settingsGrammar, blocks: map[string]jsonBlock{"required_providers": {0, &jsonShape{}}}}
+	return &jsonShape{grammar: &topLevel, ignored: []string{"$schema"}, blocks: map[string]jsonBlock{
+		"cpub": {0, settings}, "variable": {1, variable}, "locals": {0, &jsonShape{}}, "pipeline": {1, pipeline},
+		"schedule": {1, attributes("cron", "interval", "pipeline", "variables", "overlap", "timezone")},
 	}}
 }
 
 // jsonStep is the shape of a step. The blocks of its type are not known here.
 func jsonStep() *jsonShape {
-	plain := &jsonShape{}
-	dynamic := map[string]jsonBlock{}
-	dynamic["dynamic"] = jsonBlock{1, &jsonShape{
-		names: []string{"iterator"}, blocks: map[string]jsonBlock{"content": {0, &jsonShape{blocks: dynamic}}},
-	}}
+	dynamic := jsonBlock{1, &jsonShape{names: []string{"iterator"}, blocks: map[string]jsonBlock{}}}
+	dynamic.shape.blocks["content"] = jsonBlock{0, &jsonShape{blocks: map[string]jsonBlock{"dynamic": dynamic}}}
+	condition := attributes("condition", "error_message")
+	retry := jsonBlock{0, &jsonShape{grammar: &retryGrammar}}
 	names := []string{"depends_on", "provider"}
-	inner := map[string]jsonBlock{"retry": {0, plain}, "dynamic": dynamic["dynamic"]}
-	return &jsonShape{names: names, blocks: map[string]jsonBlock{
-		"retry": {0, plain}, "until": {0, plain}, "precondition": {0, plain}, "postcondition": {0, plain},
-		"compensate": {1, &jsonShape{names: names, blocks: inner}}, "dynamic": dynamic["dynamic"],
+	return &jsonShape{names: names, grammar: &grammar{attrs: metaAttrs, blocks: metaBlocks}, blocks: map[string]jsonBlock{
+		"retry": retry, "until": {0, attributes("condition", "interval", "max_attempts")}, "precondition": {0, condition}, "postcondition": {0, condition},
+		"compensate": {1, &jsonShape{names: names, blocks: map[string]jsonBlock{"retry": retry, "dynamic": dynamic}}}, "dynamic": dynamic,
 	}}
 }
+
+// attributes is a body of attributes alone.
+func attributes(names ...string) *jsonShape { return &jsonShape{grammar: &grammar{attrs: names}} }

@@ -12,42 +12,51 @@ import (
 // Show writes a value for people, on one line in HCL's syntax, long texts and lists cut. Unknown parts read as unknown says, sensitive ones
 // "(sensitive)".
 func Show(v cty.Value, unknown string) string {
+	return shower{unknown: unknown, text: 200, elements: 20, depth: 8}.show(v)
+}
+
+// ShowAll is Show with nothing cut.
+func ShowAll(v cty.Value, unknown string) string {
+	return shower{unknown: unknown, text: MaxBytes, elements: MaxElements, depth: maxValueDepth}.show(v)
+}
+
+// shower says what is shown instead of unknowns, and how much: characters of a text, elements of a collection, levels.
+type shower struct {
+	unknown               string
+	text, elements, depth int
+}
+
+func (s shower) show(v cty.Value) string {
 	var b strings.Builder
-	show(&b, v, unknown, 0)
+	s.write(&b, v, 0)
 	return b.String()
 }
 
-const (
-	shownText     = 200 // characters of a text
-	shownElements = 20  // elements of a collection
-	shownDepth    = 8
-)
-
-func show(b *strings.Builder, v cty.Value, unknown string, depth int) {
+func (s shower) write(b *strings.Builder, v cty.Value, depth int) {
 	t := v.Type()
 	switch {
 	case v.IsMarked():
 		b.WriteString("(sensitive)")
 	case !v.IsKnown():
-		b.WriteString(unknown)
+		b.WriteString(s.unknown)
 	case v.IsNull():
 		b.WriteString("null")
 	case t == cty.String:
-		b.WriteString(quote(cut(v.AsString(), shownText)))
+		b.WriteString(quote(cut(v.AsString(), s.text)))
 	case t == cty.Bool:
 		b.WriteString(strconv.FormatBool(v.True()))
 	case t == cty.Number && !isLong(v.AsBigFloat()):
 		b.WriteString(v.AsBigFloat().Text('f', -1))
-	case !v.CanIterateElements() || depth >= shownDepth:
+	case !v.CanIterateElements() || depth >= s.depth:
 		b.WriteString("…")
 	case t.IsObjectType() || t.IsMapType():
-		showElements(b, v, unknown, depth, "{ ", " }")
+		s.writeElements(b, v, depth, "{ ", " }")
 	default:
-		showElements(b, v, unknown, depth, "[", "]")
+		s.writeElements(b, v, depth, "[", "]")
 	}
 }
 
-func showElements(b *strings.Builder, v cty.Value, unknown string, depth int, open, shut string) {
+func (s shower) writeElements(b *strings.Builder, v cty.Value, depth int, open, shut string) {
 	if v.LengthInt() == 0 {
 		b.WriteString(strings.TrimSpace(open) + strings.TrimSpace(shut))
 		return
@@ -63,7 +72,7 @@ func showElements(b *strings.Builder, v cty.Value, unknown string, depth int, op
 		if n > 0 {
 			b.WriteString(", ")
 		}
-		if n++; n > shownElements {
+		if n++; n > s.elements {
 			b.WriteString("…")
 			break
 		}
@@ -74,7 +83,7 @@ func showElements(b *strings.Builder, v cty.Value, unknown string, depth int, op
 			}
 			b.WriteString(key + " = ")
 		}
-		show(b, e, unknown, depth+1)
+		s.write(b, e, depth+1)
 	}
 	b.WriteString(shut)
 }

@@ -93,6 +93,7 @@ type Host struct {
 	opts      Options
 	cache     *artifact.Cache
 	rooms     *rooms
+	results   results
 	spawner   *spawner
 	instances map[string]*instance
 	order     []*instance
@@ -124,6 +125,10 @@ func (h *Host) open(ctx context.Context) (err error) {
 	}
 	if h.rooms, err = newRooms(h.opts.StateDir); err != nil {
 		return err
+	}
+	h.results.dir = filepath.Join(h.opts.Cache, "results")
+	if err := os.MkdirAll(h.results.dir, 0o700); err != nil {
+		return fmt.Errorf("opening the host's folders: %w", err)
 	}
 	h.spawner = newSpawner()
 	if err := h.prepare(); err != nil {
@@ -184,6 +189,7 @@ func (h *Host) prepareInstance(in Instance, reattach map[string]wire.Reattach, u
 		if err != nil {
 			return nil, err
 		}
+		i.binary = filepath.Base(filepath.Dir(binary))
 		i.launch = h.starter(binary, in.Env, i.log)
 	}
 	var err error

@@ -325,7 +325,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	info, err := Describe(t.Context(), exe, t.TempDir())
-	if err != nil || info.Name != "probe" || len(info.Steps) != 1 || info.Steps[0].Input.Attr("dir").Format != schema.FormatDirectory {
+	if err != nil || info.Name != "probe" || len(info.Steps) != 2 || info.Steps[0].Input.Attr("dir").Format != schema.FormatDirectory {
 		t.Errorf("described %+v, %v", info, err)
 	}
 	if _, err := Describe(t.Context(), "/bin/true", t.TempDir()); err == nil {

@@ -21,6 +21,7 @@ type instance struct {
 	log      *slog.Logger
 	launch   launcher
 	stateDir string
+	binary   string        // digest of the program; empty for one that somebody else started
 	slots    chan struct{} // nil: without limit
 
 	mu       sync.Mutex
@@ -220,6 +221,14 @@ func (i *instance) step(name string) (schema.Step, bool) {
 		return schema.Step{}, false
 	}
 	return schema.Step{Input: s.Input, Output: s.Output}, true
+}
+
+// pure tells that the outputs of a step type depend on nothing but what the host knows.
+func (i *instance) pure(name string) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	s := i.info.Step(name)
+	return s != nil && s.Pure && i.binary != ""
 }
 
 // end stops the provider.

@@ -83,7 +83,13 @@ func (probe) Info() sdk.Info {
 	}}
 	return sdk.Info{
 		Name: "probe", Version: "1.2.3", Config: schema.Object{Attrs: []schema.Attr{text("fail"), {Name: "size", Type: cty.Number}}},
-		Steps: []sdk.StepType{{Name: "probe", Doc: "Does what a test wants.", Input: in, Output: out, Run: run}},
+		Steps: []sdk.StepType{
+			{Name: "probe", Doc: "Does what a test wants.", Input: in, Output: out, Run: run},
+			{
+				Name: "pure", Doc: "The same as probe, for the same input.", Input: in, Run: run, Pure: true,
+				Output: out.With(schema.Attr{Name: "cached", Type: cty.Bool}),
+			},
+		},
 	}
 }
 

@@ -34,7 +34,11 @@ func (h *Host) Run(ctx context.Context, call engine.Call, obs engine.Observer) (
 	}
 	defer leave()
 	call.Queued += time.Since(came)
-	outputs, err := h.attempt(ctx, i, step, call, obs)
+	carryOut := h.attempt
+	if i.pure(call.StepType) {
+		carryOut = h.pure
+	}
+	outputs, err := carryOut(ctx, i, step, call, obs)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
 		return nil, fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}

@@ -88,6 +88,7 @@ func (s *stack) assertFailureIsWhole() {
 			Outputs struct {
 				ExitCode int `json:"exit_code"`
 				Stderr   string
+				Cached   bool
 				Log      sdk.Artifact
 				Receipt  contract.Receipt
 			}
@@ -96,6 +97,9 @@ func (s *stack) assertFailureIsWhole() {
 	status := s.cpub("status", "--json", "deploy_function/refuses").stdout
 	if err := json.Unmarshal([]byte(status), &run); err != nil || len(run.Steps) != 5 {
 		s.t.Fatalf("the status: %v\n%s", err, status)
+	}
+	if source := run.Steps[1]; source.Step != "source" || !source.Outputs.Cached {
+		s.t.Errorf("the same archive was extracted again:\n%s", status)
 	}
 	out := run.Steps[4].Outputs
 	if out.ExitCode != 1 || out.Stderr == "" || out.Receipt.EndedBy != contract.EndedByExit {

@@ -49,7 +49,7 @@ func fromStepType(s sdk.StepType) (*pb.StepType, error) {
 	if err != nil {
 		return nil, fmt.Errorf("output: %w", err)
 	}
-	return &pb.StepType{Name: s.Name, Doc: s.Doc, Input: in, Output: out}, nil
+	return &pb.StepType{Name: s.Name, Doc: s.Doc, Input: in, Output: out, Pure: s.Pure}, nil
 }
 
 func toStepType(s *pb.StepType) (sdk.StepType, error) {
@@ -61,5 +61,5 @@ func toStepType(s *pb.StepType) (sdk.StepType, error) {
 	if err != nil {
 		return sdk.StepType{}, fmt.Errorf("output: %w", err)
 	}
-	return sdk.StepType{Name: s.GetName(), Doc: s.GetDoc(), Input: in, Output: out}, nil
+	return sdk.StepType{Name: s.GetName(), Doc: s.GetDoc(), Input: in, Output: out, Pure: s.GetPure()}, nil
 }

@@ -59,6 +59,29 @@ func extractsArchives(t *testing.T, h *Harness) {
 		res := h.Run(Call{Type: "archive_extract", Input: archiveInput(h, "f", makeZip(t, map[string]string{"a": "1", "d/b": "2"}), nil)})
 		sameTree(t, res.Path("directory"), []string{"a 1", "d/", "d/b 2"})
 	})
+	t.Run("the same archive and options twice", func(t *testing.T) {
+		input := archiveInput(h, "twice.tar", plain, map[string]any{"include": []string{"data"}})
+		var first, second struct {
+			Directory      sdk.Artifact
+			Entries, Bytes int64
+			Cached         bool
+		}
+		h.Run(Call{Type: "archive_extract", Input: input}).Decode(&first)
+		again := h.Run(Call{Type: "archive_extract", Input: input})
+		again.Decode(&second)
+		if first.Cached || !second.Cached {
+			t.Errorf("cached is %v the first time and %v the second", first.Cached, second.Cached)
+		}
+		if second.Cached = first.Cached; first != second {
+			t.Errorf("outputs %+v, and then %+v", first, second)
+		}
+		sameTree(t, again.Path("directory"), []string{"data data"})
+		input["include"] = []string{"hard", "data"}
+		other := h.Run(Call{Type: "archive_extract", Input: input})
+		if other.Decode(&second); second.Cached {
+			t.Error("other options gave what was extracted before")
+		}
+	})
 	t.Run("the same archive gives the same directory", func(t *testing.T) {
 		first := h.Run(Call{Type: "archive_extract", Input: archiveInput(h, "a", plain, nil)}).Artifact("directory")
 		second := h.Run(Call{Type: "archive_extract", Input: archiveInput(h, "b", makeGzip(t, plain), nil)}).Artifact("directory")

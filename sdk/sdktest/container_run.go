@@ -128,7 +128,7 @@ func runsImages(t *testing.T, c *containers) {
 	wantKind(t, c.run(map[string]any{"image": sdk.Located{ID: NewKey(), Location: "elsewhere"}}, "exit", "0"), sdk.KindPermanent)
 	wantKind(t, c.run(map[string]any{"image": 7}, "exit", "0"), sdk.KindInvalid)
 	// By digest, and the image's own command.
-	digest := c.put(t, c.reference, c.Images.image(t, "by digest"))
+	digest := c.put(t, c.reference, c.image(t, "by digest"))
 	more := map[string]any{"image": withDigest(c.reference, digest), "command": nil}
 	if out := c.ok(t, more); out.Stdout != "probe\n" {
 		t.Errorf("the image's own command printed %q", out.Stdout)

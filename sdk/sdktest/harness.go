@@ -44,8 +44,9 @@ type shared struct {
 	caller caller
 	base   string // folder of scratch folders and artifacts
 
-	mu    sync.Mutex
-	files map[string]string // digest -> path
+	mu      sync.Mutex
+	files   map[string]string          // digest -> path
+	results map[string]json.RawMessage // of pure steps, by type and input
 }
 
 // For is the same harness for a part of the test: what fails there, fails that part.
@@ -70,7 +71,7 @@ func TryNew(t testing.TB, p sdk.Provider, o Options) (*Harness, error) {
 	if err != nil {
 		t.Fatalf("finding the test's folder: %v", err)
 	}
-	h := &Harness{t: t, shared: &shared{info: p.Info(), base: base, files: map[string]string{}}}
+	h := &Harness{t: t, shared: &shared{info: p.Info(), base: base, files: map[string]string{}, results: map[string]json.RawMessage{}}}
 	if err := h.info.Validate(); err != nil {
 		t.Fatalf("the provider's description: %v", err)
 	}

@@ -341,7 +341,9 @@ func TestReturnedAndLostAttempts(t *testing.T) {
 func TestSlotsAreSharedAndStrict(t *testing.T) {
 	l := newLab(t)
 	var now, most atomic.Int32
-	busy := func(context.Context, engine.Call, engine.Observer) (json.RawMessage, error) {
+	var longest atomic.Int64
+	busy := func(_ context.Context, call engine.Call, _ engine.Observer) (json.RawMessage, error) {
+		longest.Store(max(longest.Load(), int64(call.Queued)))
 		most.Store(max(most.Load(), now.Add(1)))
 		defer now.Add(-1)
 		time.Sleep(200 * time.Millisecond)
@@ -370,6 +372,10 @@ func TestSlotsAreSharedAndStrict(t *testing.T) {
 	}
 	if most.Load() != 1 {
 		t.Errorf("%d steps ran at once, one is allowed", most.Load())
+	}
+	// Of six steps that are ready at once, the last waits for five others.
+	if got := time.Duration(longest.Load()); got < 800*time.Millisecond || got > time.Minute {
+		t.Errorf("the longest that a step is said to have been queued is %s", got)
 	}
 }
 

@@ -134,11 +134,14 @@ func (x *DescribeResponse) GetSteps() []*StepType {
 
 // StepType is one kind of step that the provider carries out.
 type StepType struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Doc           string                 `protobuf:"bytes,2,opt,name=doc,proto3" json:"doc,omitempty"`
-	Input         *Object                `protobuf:"bytes,3,opt,name=input,proto3" json:"input,omitempty"`
-	Output        *Object                `protobuf:"bytes,4,opt,name=output,proto3" json:"output,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Doc    string                 `protobuf:"bytes,2,opt,name=doc,proto3" json:"doc,omitempty"`
+	Input  *Object                `protobuf:"bytes,3,opt,name=input,proto3" json:"input,omitempty"`
+	Output *Object                `protobuf:"bytes,4,opt,name=output,proto3" json:"output,omitempty"`
+	// The outputs depend on the input and the instance's configuration alone. The host may answer a repeated input with the outputs that it
+	// kept, whose artifacts it has verified; an output "cached" is then true.
+	Pure          bool `protobuf:"varint,5,opt,name=pure,proto3" json:"pure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -199,6 +202,13 @@ func (x *StepType) GetOutput() *Object {
 		return x.Output
 	}
 	return nil
+}
+
+func (x *StepType) GetPure() bool {
+	if x != nil {
+		return x.Pure
+	}
+	return false
 }
 
 type ConfigureRequest struct {
@@ -1642,12 +1652,13 @@ const file_provider_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x120\n" +
 	"\x06config\x18\x03 \x01(\v2\x18.cpub.provider.v1.ObjectR\x06config\x120\n" +
-	"\x05steps\x18\x04 \x03(\v2\x1a.cpub.provider.v1.StepTypeR\x05steps\"\x92\x01\n" +
+	"\x05steps\x18\x04 \x03(\v2\x1a.cpub.provider.v1.StepTypeR\x05steps\"\xa6\x01\n" +
 	"\bStepType\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03doc\x18\x02 \x01(\tR\x03doc\x12.\n" +
 	"\x05input\x18\x03 \x01(\v2\x18.cpub.provider.v1.ObjectR\x05input\x120\n" +
-	"\x06output\x18\x04 \x01(\v2\x18.cpub.provider.v1.ObjectR\x06output\"\x9f\x01\n" +
+	"\x06output\x18\x04 \x01(\v2\x18.cpub.provider.v1.ObjectR\x06output\x12\x12\n" +
+	"\x04pure\x18\x05 \x01(\bR\x04pure\"\x9f\x01\n" +
 	"\x10ConfigureRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x16\n" +
 	"\x06config\x18\x02 \x01(\fR\x06config\x12:\n" +

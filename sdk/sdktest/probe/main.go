@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -62,8 +63,8 @@ func alloc(args []string) error {
 		}
 		held = append(held, b)
 	}
-	fmt.Println("allocated", len(held), "MiB")
-	return nil
+	_, err := fmt.Println("allocated", len(held), "MiB")
+	return err
 }
 
 // fork starts sleeping children until it cannot, and prints how many there were.
@@ -76,8 +77,8 @@ func fork(args []string) error {
 			break
 		}
 	}
-	fmt.Println("children", n)
-	return nil
+	_, err := fmt.Println("children", n)
+	return err
 }
 
 // network lists the interfaces and tries to reach an address.
@@ -92,7 +93,7 @@ func network(args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	c, err := net.DialTimeout("tcp", args[0], time.Second)
+	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", args[0])
 	if err != nil {
 		fmt.Println("unreachable:", err)
 		return nil
@@ -135,8 +136,9 @@ func sleep(args []string) error {
 // write writes a file at each path and says how that went.
 func write(args []string) error {
 	for _, p := range args {
-		err := os.WriteFile(p, []byte("x"), 0o600)
-		fmt.Printf("write %s: %v\n", p, err)
+		if _, err := fmt.Printf("write %s: %v\n", p, os.WriteFile(p, []byte("x"), 0o600)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -170,8 +172,11 @@ func cat([]string) error {
 func spam(args []string) error {
 	line := strings.Repeat("x", 63) + "\n"
 	for written := 0; written < number(args); written += len(line) {
-		fmt.Fprint(os.Stdout, line)
-		fmt.Fprint(os.Stderr, line)
+		for _, f := range []*os.File{os.Stdout, os.Stderr} {
+			if _, err := f.WriteString(line); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -228,7 +233,9 @@ func raise(args []string) error {
 // wait prints a line every 100 ms, for so many lines.
 func wait(args []string) error {
 	for i := range number(args) {
-		fmt.Println("line", i)
+		if _, err := fmt.Println("line", i); err != nil {
+			return err
+		}
 		time.Sleep(100 * time.Millisecond)
 	}
 	return nil

@@ -27,7 +27,8 @@ func (p *Provider) Info() sdk.Info {
 		Name:    "archive",
 		Version: Version,
 		Steps: []sdk.StepType{
-			{Name: extract.Name, Doc: extract.Doc, Input: extract.Input, Output: extract.Output, Run: runExtract},
+			// Pure, so that its cached is the host's to tell.
+			{Name: extract.Name, Doc: extract.Doc, Input: extract.Input, Output: extract.Output, Pure: true, Run: runExtract},
 		},
 	}
 }

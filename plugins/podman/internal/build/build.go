@@ -59,6 +59,9 @@ func (b *Builder) Run(ctx context.Context, req *sdk.Request) (any, error) {
 	}
 	defer func() { _ = src.root.Close() }()
 
+	if err := b.takeOver(ctx, req); err != nil {
+		return nil, err
+	}
 	limited, cancel := context.WithTimeoutCause(ctx, in.TimeLimit.Std(), errTimeLimit)
 	defer cancel()
 	if err := b.bases(limited, req, in, src); err != nil {
@@ -195,7 +198,7 @@ func (b *Builder) removeGroup(info *define.Info, key string) error {
 	if !b.Client.Local() || !ownGroup(info) {
 		return nil
 	}
-	path := "/cpub/" + owner.Short(key)
+	path := groupOf(owner.Short(key))
 	return errors.Join(cgroup.Kill(path), cgroup.Remove(path))
 }
 

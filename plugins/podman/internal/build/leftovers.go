@@ -2,14 +2,21 @@ package build
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/containers/podman/v5/pkg/bindings/containers"
+	"github.com/containers/podman/v5/pkg/domain/entities/types"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
+	"github.com/containerpub/cpub/plugins/podman/internal/owner"
+	"github.com/containerpub/cpub/sdk"
 )
 
 // patience is how long a killed Podman service may take to come back, for what it left to be removed.
@@ -44,6 +51,124 @@ func (b *Builder) removeLeftovers(ctx context.Context, begin, end time.Time) err
 		return fmt.Errorf("removing what the build left: %w", err)
 	}
 	return nil
+}
+
+// mark is the cgroup that the RUNs of a build lie in. Podman keeps its name with the working container, which is how those are told
+// that a build of ours left: nothing else of it can be chosen.
+func mark(req *sdk.Request) string {
+	return groupOf(owner.Short(req.Key)) + "/" + runPrefix + owner.RunHash(req.Run)
+}
+
+// groupOf is the cgroup of a build, by owner.Short of its key.
+func groupOf(short string) string { return "/cpub/" + short }
+
+const runPrefix = "run-"
+
+// parseMark reads a mark.
+func parseMark(group string) (short, runHash string, ok bool) {
+	rest, ok := strings.CutPrefix(group, groupOf(""))
+	short, runHash, ok2 := strings.Cut(rest, "/"+runPrefix)
+	return short, runHash, ok && ok2 && short != "" && !strings.Contains(short+runHash, "/")
+}
+
+// leftover is the working container of a build of ours: one that is under way, or one that was left.
+type leftover struct {
+	id, short, runHash string
+	created            time.Time
+}
+
+// takeOver removes what a lost attempt of the same step left, whose Podman service died with its provider: whoever repeats it, no
+// attempt before this one may go on.
+func (b *Builder) takeOver(ctx context.Context, req *sdk.Request) error {
+	if req.Attempt <= 1 {
+		return nil
+	}
+	_, err := b.removeMarked(ctx, func(l leftover) bool { return l.short == owner.Short(req.Key) })
+	return err
+}
+
+// Sweep removes the working containers of builds of runs that are not alive, unless they are younger than the grace.
+func (b *Builder) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
+	alive := map[string]bool{}
+	for _, r := range sweep.LiveRuns {
+		alive[owner.RunHash(r)] = true
+	}
+	return b.removeMarked(ctx, func(l leftover) bool { return !alive[l.runHash] && time.Since(l.created) >= sweep.Grace.Std() })
+}
+
+// removeMarked removes those working containers of ours that are unwanted, and kills what still runs in them.
+func (b *Builder) removeMarked(ctx context.Context, unwanted func(leftover) bool) (removed int, err error) {
+	all, err := b.leftovers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	call, done := b.Client.Context(ctx)
+	defer done()
+	var errs []error
+	for _, l := range all {
+		if !unwanted(l) {
+			continue
+		}
+		if err := errors.Join(cgroup.Kill(groupOf(l.short)), cgroup.Remove(groupOf(l.short))); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if _, err := containers.Remove(call, l.id, new(containers.RemoveOptions).WithForce(true)); err != nil && !client.NotFound(err) {
+			errs = append(errs, fmt.Errorf("removing the working container of a build: %w", err))
+			continue
+		}
+		removed++
+	}
+	return removed, errors.Join(errs...)
+}
+
+// leftovers lists the working containers of ours. Their marks are in Podman's store, and are seen where that is on this machine.
+func (b *Builder) leftovers(ctx context.Context) ([]leftover, error) {
+	if !b.Client.Local() {
+		return nil, nil
+	}
+	info, err := b.Client.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	call, done := b.Client.Context(ctx)
+	defer done()
+	var all []types.ListContainer
+	err = client.Retry(ctx, patience, func() (err error) {
+		all, err = containers.List(call, new(containers.ListOptions).WithAll(true).WithExternal(true))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the containers of builds: %w", err)
+	}
+	var found []leftover
+	for _, c := range all {
+		if !working(c.Names) {
+			continue
+		}
+		state := filepath.Join(info.Store.GraphRoot, info.Store.GraphDriverName+"-containers", c.ID, "userdata", "buildah.json")
+		if short, runHash, ok := readMark(state); ok {
+			found = append(found, leftover{id: c.ID, short: short, runHash: runHash, created: c.Created})
+		}
+	}
+	return found, nil
+}
+
+// readMark reads the mark in what Podman keeps of a working container. Without one, or where it cannot be read, it is not ours.
+func readMark(state string) (short, runHash string, ok bool) {
+	b, err := os.ReadFile(state)
+	if err != nil {
+		return "", "", false
+	}
+	var kept struct {
+		CommonBuildOpts struct {
+			CgroupParent string
+		}
+	}
+	if err := json.Unmarshal(b, &kept); err != nil {
+		return "", "", false
+	}
+	return parseMark(kept.CommonBuildOpts.CgroupParent)
 }
 
 // working tells whether a container is one that a build works in.

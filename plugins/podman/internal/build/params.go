@@ -8,7 +8,6 @@ import (
 
 	"github.com/containers/buildah/define"
 
-	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 	"github.com/containerpub/cpub/sdk"
 )
 
@@ -26,7 +25,7 @@ func params(req *sdk.Request, in Input, s *source, rootful bool) url.Values {
 		"isolation": {number(int64(define.IsolationOCI))},
 	}
 	if rootful {
-		q.Set("cgroupparent", "/cpub/"+owner.Short(req.Key))
+		q.Set("cgroupparent", mark(req))
 	}
 	q["t"] = in.Tags
 	setIf(q, "target", in.Target)

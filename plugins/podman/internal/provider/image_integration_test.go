@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/containerpub/cpub/internal/testenv"
+	"github.com/containerpub/cpub/plugins/podman/internal/provider"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/sdktest"
 )
@@ -63,6 +64,7 @@ func TestImages(t *testing.T) {
 	}{
 		{"build", build},
 		{"service killed", buildServiceKilled},
+		{"service and provider killed", buildBothKilled},
 		{"push and pull", pushAndPull},
 		{"push failures", pushFailures},
 	}
@@ -137,12 +139,71 @@ func buildServiceKilled(t *testing.T, e *env, _ string) {
 	e.awaitNothingLeft(t)
 }
 
+// buildBothKilled: nobody is there to remove the working container and to end its RUN, until the step is repeated, or its run is swept.
+func buildBothKilled(t *testing.T, e *env, registry string) {
+	lose := func(run string) sdktest.Call {
+		s := whenStarted(t, nil)
+		s.cancel = func(error) {}
+		p := provider.New()
+		h := sdktest.New(t, p, sdktest.Options{
+			Config: map[string]string{"connection": e.podman.URI}, Registries: []sdk.Registry{{Host: registry, Insecure: true}},
+		})
+		call := buildCall(t, h, map[string]string{"Containerfile": "FROM " + probe + "\nRUN [\"/probe\", \"wait\", \"600\"]\n"}, nil)
+		call.Key, call.Run, call.Host = sdktest.NewKey(), run, progress{s, "line 1"}
+		go func() {
+			<-s.seen
+			e.podman.Kill(t)
+			if err := p.Close(); err != nil { // what it would do now, it cannot do any more
+				t.Error(err)
+			}
+		}()
+		r := h.Run(call)
+		if r.Err == nil {
+			t.Error("the build was not lost")
+		}
+		e.podman.Restart(t)
+		if working := e.workingContainers(t); working == "" {
+			t.Error("nothing is left: the test shows nothing")
+		}
+		return call
+	}
+	lost := lose("live/1")
+	for _, sweep := range []sdk.Sweep{{LiveRuns: []string{"live/1"}}, {Grace: sdkHour}} {
+		if _, err := e.Sweep(sweep); err != nil || e.workingContainers(t) == "" {
+			t.Errorf("%+v swept the working container of a run that lives, or within the grace (%v)", sweep, err)
+		}
+	}
+	// The next attempt, on another provider, whose own RUN is short.
+	next := buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nRUN [\"/probe\", \"wait\", \"2\"]\n"}, nil)
+	next.Key, next.Run, next.Attempt = lost.Key, lost.Run, 2
+	e.Run(next).Decode(new(built))
+	e.awaitNothingLeft(t)
+	lost = lose("dead/1")
+	if n, err := e.Sweep(sdk.Sweep{LiveRuns: []string{"live/1"}}); err != nil || n < 1 {
+		t.Errorf("swept %d (%v), want the one that is dead", n, err)
+	}
+	e.awaitNothingLeft(t)
+	if err := e.Release(next.Key); err != nil {
+		t.Error(err)
+	}
+	for _, key := range []string{next.Key, lost.Key} {
+		for _, what := range left(t, e.podman, key) {
+			t.Errorf("left: %s", what)
+		}
+	}
+}
+
+func (e *env) workingContainers(t *testing.T) string {
+	t.Helper()
+	return strings.Join(workingContainers(t, e.podman), ", ")
+}
+
 // awaitNothingLeft gives Podman some seconds to remove what a build that was broken off left.
 func (e *env) awaitNothingLeft(t *testing.T) {
 	t.Helper()
 	var left string
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		left = e.podman.Run(t, "ps", "--all", "--external", "--format", "{{.Names}} {{.Status}}", "--filter", "name=working-container")
+		left = e.workingContainers(t)
 		if left == "" {
 			return
 		}

@@ -157,5 +157,6 @@ func (p *Provider) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
 	}
 	containers, cerr := s.runner.Sweep(ctx, sweep)
 	names, ierr := s.images.Sweep(ctx, sweep)
-	return containers + names, errors.Join(cerr, ierr)
+	builds, berr := s.builder.Sweep(ctx, sweep)
+	return containers + names + builds, errors.Join(cerr, ierr, berr)
 }

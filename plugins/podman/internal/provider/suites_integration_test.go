@@ -47,7 +47,7 @@ func left(t testing.TB, podman *testenv.Podman, key string) []string {
 	var found []string
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 		found = strings.Fields(podman.Run(t, "ps", "--all", "--format", "{{.Names}}", "--filter", "label=io.cpub.key="+key))
-		found = append(found, strings.Fields(podman.Run(t, "ps", "--all", "--external", "--format", "{{.Names}}", "--filter", "name=working-container"))...)
+		found = append(found, workingContainers(t, podman)...)
 		for name := range strings.Lines(podman.Run(t, "images", "--format", "{{.Repository}}:{{.Tag}}")) {
 			if strings.Contains(name, key) {
 				found = append(found, strings.TrimSpace(name))
@@ -64,4 +64,16 @@ func left(t testing.TB, podman *testenv.Podman, key string) []string {
 			return found
 		}
 	}
+}
+
+// workingContainers lists those of builds. Podman's own filter by name does not always see them.
+func workingContainers(t testing.TB, podman *testenv.Podman) []string {
+	t.Helper()
+	var found []string
+	for _, name := range strings.Fields(podman.Run(t, "ps", "--all", "--external", "--format", "{{.Names}}")) {
+		if strings.Contains(name, "working-container") {
+			found = append(found, name)
+		}
+	}
+	return found
 }

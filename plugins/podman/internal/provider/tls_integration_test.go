@@ -66,7 +66,7 @@ auth: {htpasswd: {realm: test, path: %q}}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM([]byte(ca))
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		conn, err := tls.Dial("tcp", host, &tls.Config{RootCAs: pool})
+		conn, err := (&tls.Dialer{Config: &tls.Config{RootCAs: pool}}).DialContext(t.Context(), "tcp", host)
 		if err == nil {
 			_ = conn.Close()
 			return sdk.Registry{Host: host, CA: ca, Username: "me", Password: password}
@@ -154,7 +154,10 @@ func runningService(t *testing.T, e *env, registry sdk.Registry) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	t.Cleanup(func() {
+		_ = os.RemoveAll(folder)
+		_ = os.Remove(filepath.Dir(folder)) // where it is empty
+	})
 	write(t, filepath.Join(folder, "ca.crt"), registry.CA)
 	for _, call := range []sdktest.Call{push, pull} {
 		if err := h.Run(call).Err; err != nil {

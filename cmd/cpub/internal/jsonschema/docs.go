@@ -1,0 +1,45 @@
+package jsonschema
+
+import "github.com/zclconf/go-cty/cty"
+
+// types are those of the language's own attributes; one that is not here takes any value.
+var types = map[string]cty.Type{
+	"description": cty.String, "required_version": cty.String, "sensitive": cty.Bool, "nullable": cty.Bool,
+	"timeout": cty.String, "queue_timeout": cty.String, "labels": cty.Map(cty.String), "max_parallel": cty.Number,
+	"when": cty.Bool, "max_attempts": cty.Number, "initial_interval": cty.String, "backoff_coefficient": cty.Number,
+	"max_interval": cty.String, "on": cty.List(cty.String), "condition": cty.Bool, "error_message": cty.String, "limit": cty.Number,
+	"on_limit": cty.String, "interval": cty.String, "cron": cty.String, "timezone": cty.String,
+}
+
+// docs are shown by editors: of blocks, and of attributes by name or by block and name.
+var docs = map[string]string{
+	"cpub":                "What this module asks of cpub itself.",
+	"required_version":    "Which versions of cpub can run this module, such as \">= 0.1\".",
+	"variable":            "A value that is given when a run starts: {NAME: {…}}.",
+	"variable.type":       "The type, as text: \"string\", \"list(string)\", \"object({ n = number })\".",
+	"default":             "The value when none is given. Without one, the variable must be given.",
+	"sensitive":           "The value is never shown.",
+	"nullable":            "Whether null is a value; otherwise it stands for the default.",
+	"validation":          "A condition that values must meet.",
+	"locals":              "Names for expressions: {NAME: VALUE}.",
+	"pipeline":            "A pipeline: {NAME: {…}}.",
+	"step":                "A step: {TYPE: {NAME: {…}}}. Several of one type are one object by name, or an array, which keeps their order.",
+	"output":              "What a run gives: {NAME: {…}}.",
+	"description":         "A text for the reader.",
+	"pipeline.timeout":    "How long a whole run may take, such as \"15m\".",
+	"max_parallel":        "How many run at once.",
+	"labels":              "Texts by which runs are found.",
+	"depends_on":          "Steps to wait for without referring to them, as names: [\"step.build\"].",
+	"when":                "The step is skipped where this is false.",
+	"provider":            "The provider instance that carries it out, as a name: \"podman.builder\".",
+	"step.timeout":        "How long one attempt may take, waiting for a worker excluded.",
+	"queue_timeout":       "How long it may wait for a worker.",
+	"retry":               "How often and when a failed step is tried again.",
+	"max_attempts":        "How many attempts there are.",
+	"initial_interval":    "The wait before the second attempt.",
+	"backoff_coefficient": "By how much each wait is longer than the one before.",
+	"max_interval":        "The longest wait between two attempts.",
+	"on":                  "Failures to try again though they are final by nature: exit, oom, time_limit, timeout.",
+	"condition":           "An expression that must be true.",
+	"error_message":       "What is said where the condition is false.",
+}
