@@ -219,12 +219,10 @@ func (m *Module) checkCallVariables(s *eval.Step, input cty.Value) (diags hcl.Di
 	if diags.HasErrors() || !given.IsWhollyKnown() {
 		return diags
 	}
-	data, err := eval.JSON(given)
-	if err != nil {
-		return nil //nolint:nilerr // what cannot be handed over is told when it is
-	}
-	if _, more := module.DecodeVariables(data); more.HasErrors() {
-		wrong("Pipeline %q does not take these variables: %s: %s", called.Name, more[0].Summary, more[0].Detail)
+	if data, err := eval.JSON(given); err == nil { // what cannot be handed over is told when it is
+		if _, more := module.DecodeVariables(data); more.HasErrors() {
+			wrong("Pipeline %q does not take these variables: %s: %s", called.Name, more[0].Summary, more[0].Detail)
+		}
 	}
 	return diags
 }

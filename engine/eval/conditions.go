@@ -136,7 +136,7 @@ func (s *Scope) Until(u *Until) (UntilCall, hcl.Diagnostics) {
 	if interval > 0 {
 		c.Interval = interval
 	}
-	n, more := s.whole("max_attempts", u.MaxAttempts, 1, MaxInstances)
+	n, more := s.whole("max_attempts", u.MaxAttempts, MaxInstances)
 	if n > 0 {
 		c.MaxAttempts = n
 	}

@@ -135,7 +135,7 @@ func (s *Scope) Pipeline() (PipelineCall, hcl.Diagnostics) {
 	}
 	var more hcl.Diagnostics
 	c.Timeout, diags = s.duration("timeout", p.Timeout)
-	n, more := s.whole("max_parallel", p.MaxParallel, 1, 1000)
+	n, more := s.whole("max_parallel", p.MaxParallel, 1000)
 	diags = append(diags, more...)
 	if n > 0 {
 		c.MaxParallel = n
@@ -152,7 +152,7 @@ func (s *Scope) concurrency(b *Concurrency) (*ConcurrencyCall, hcl.Diagnostics) 
 	}
 	c := &ConcurrencyCall{Limit: 1, OnLimit: OnLimitQueue}
 	key, known, diags := s.meta("key", b.Key, cty.String)
-	n, more := s.whole("limit", b.Limit, 1, 1000)
+	n, more := s.whole("limit", b.Limit, 1000)
 	diags = append(diags, more...)
 	if n > 0 {
 		c.Limit = n
@@ -223,7 +223,7 @@ func (s *Scope) retry(r *Retry) (RetryPolicy, hcl.Diagnostics) {
 	if r == nil {
 		return p, nil
 	}
-	n, diags := s.whole("max_attempts", r.MaxAttempts, 1, 1000)
+	n, diags := s.whole("max_attempts", r.MaxAttempts, 1000)
 	if n > 0 {
 		p.MaxAttempts = n
 	}
@@ -314,14 +314,15 @@ func (s *Scope) duration(name string, expr hcl.Expression) (time.Duration, hcl.D
 	return d.Std(), diags
 }
 
-func (s *Scope) whole(name string, expr hcl.Expression, least, most int) (int, hcl.Diagnostics) {
+// whole evaluates a count: a whole number from 1 to most; 0 when it is not set, or not known yet.
+func (s *Scope) whole(name string, expr hcl.Expression, most int) (int, hcl.Diagnostics) {
 	v, known, diags := s.meta(name, expr, cty.Number)
 	if !known {
 		return 0, diags
 	}
 	n, acc := v.AsBigFloat().Int64()
-	if acc != 0 || n < int64(least) || n > int64(most) {
-		return 0, append(diags, badMeta(expr, name, fmt.Sprintf("takes a whole number from %d to %d.", least, most)))
+	if acc != 0 || n < 1 || n > int64(most) {
+		return 0, append(diags, badMeta(expr, name, fmt.Sprintf("takes a whole number from 1 to %d.", most)))
 	}
 	return int(n), diags
 }

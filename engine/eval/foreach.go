@@ -42,7 +42,7 @@ const maxKey = 200
 // ForEach evaluates a step's for_each, which it must have, and the max_parallel of its instances.
 func (s *Scope) ForEach(st *Step) (Instances, hcl.Diagnostics) {
 	in := Instances{element: cty.DynamicPseudoType}
-	n, diags := s.whole("max_parallel", st.MaxParallel, 1, 1000)
+	n, diags := s.whole("max_parallel", st.MaxParallel, 1000)
 	in.MaxParallel = n
 	v, more := s.evaluate(st.ForEach)
 	diags = append(diags, more...)
@@ -136,8 +136,8 @@ func (in Instances) fill(v cty.Value, wrong func(string) (Instances, hcl.Diagnos
 }
 
 // NamesEach tells whether a step's `when` is to be asked of each instance, since it names each.*, rather than once.
-func (st *Step) NamesEach() bool {
-	return st.ForEach != nil && st.When != nil && slices.ContainsFunc(st.When.Variables(), func(t hcl.Traversal) bool { return t.RootName() == "each" })
+func (s *Step) NamesEach() bool {
+	return s.ForEach != nil && s.When != nil && slices.ContainsFunc(s.When.Variables(), func(t hcl.Traversal) bool { return t.RootName() == "each" })
 }
 
 // InstancesValue is what step.NAME means of a step with for_each: an object with the value of each instance by its key.

@@ -64,9 +64,15 @@ func queues(c tclient.Client, s *Parts, described []host.Described, fatal func(e
 	return all, nil
 }
 
+// longestEvaluation is how long a workflow may compute at a stretch: an expression that uses its whole budget takes some seconds on a
+// slow machine, and is to fail its step, not the workflow task.
+const longestEvaluation = 10 * time.Second
+
 // pipelineQueue serves the pipelines' workflows and the loading of their plans.
 func pipelineQueue(c tclient.Client, s *Parts, described []host.Described, fatal func(error)) queue {
-	w := worker.New(c, workflows.TaskQueue, worker.Options{WorkerStopTimeout: s.StopTimeout, OnFatalError: fatal})
+	w := worker.New(c, workflows.TaskQueue, worker.Options{
+		WorkerStopTimeout: s.StopTimeout, OnFatalError: fatal, DeadlockDetectionTimeout: longestEvaluation,
+	})
 	w.RegisterDynamicWorkflow(workflows.Pipeline, workflow.DynamicRegisterOptions{})
 	w.RegisterWorkflowWithOptions(workflows.Lock, workflow.RegisterOptions{Name: workflows.LockWorkflow})
 	w.RegisterActivityWithOptions(workflows.Locks{}.Acquire, activity.RegisterOptions{Name: workflows.AcquireActivity})
