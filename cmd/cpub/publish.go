@@ -36,6 +36,9 @@ Runs that are under way keep the plan that they were started with.`,
 				return err
 			}
 			defer done()
+			if err := upload(cmd.Context(), c, cl, m); err != nil {
+				return err
+			}
 			for _, plan := range plans {
 				digest, err := cl.Publish(cmd.Context(), plan, m.Callees(plan))
 				if err == nil {

@@ -44,6 +44,9 @@ func newRun(c *stdio) *cobra.Command {
 				return err
 			}
 			defer done()
+			if err := upload(cmd.Context(), c, cl, m); err != nil {
+				return err
+			}
 			started, err := cl.Start(cmd.Context(), client.StartOptions{Plan: plan, Callees: m.Callees(plan), ID: id, Variables: variables})
 			if err != nil {
 				return err

@@ -16,6 +16,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // Files is what file() and its kin read. Paths are clean, relative to the module's folder, and inside it by their names.
@@ -24,13 +26,15 @@ type Files interface {
 	ReadFile(name string) ([]byte, error)
 	// FileSet gives the files below dir whose path relative to it matches the pattern, sorted.
 	FileSet(dir, pattern string) ([]string, error)
+	// Artifact gives a file, or a folder, as the artifact that it is uploaded as: JSON with the shape of schema.ArtifactType.
+	Artifact(name string) ([]byte, error)
 }
 
 // ErrNotRead is wrapped by the Files of a plan for files that were not read when the plan was made.
 var ErrNotRead = errors.New("it was not read when the plan was made")
 
-// Recorded gives Files that replay what was read when the plan was made: the contents of files, and fileset()'s results as JSON under
-// FileSetPath.
+// Recorded gives Files that replay what was read when the plan was made: the contents of files, fileset()'s results as JSON under
+// FileSetPath, and artifact()'s under ArtifactPath.
 func Recorded(reads []File) Files {
 	r := recorded{}
 	for _, f := range reads {
@@ -41,6 +45,9 @@ func Recorded(reads []File) Files {
 
 // FileSetPath is the path under which a plan keeps the result of fileset(dir, pattern): a JSON list of strings.
 func FileSetPath(dir, pattern string) string { return fmt.Sprintf("fileset(%q, %q)", dir, pattern) }
+
+// ArtifactPath is the path under which a plan keeps the result of artifact(name).
+func ArtifactPath(name string) string { return fmt.Sprintf("artifact(%q)", name) }
 
 type recorded map[string][]byte
 
@@ -62,6 +69,14 @@ func (r recorded) FileSet(dir, pattern string) ([]string, error) {
 		return nil, fmt.Errorf("reading the plan's fileset: %w", err)
 	}
 	return out, nil
+}
+
+func (r recorded) Artifact(name string) ([]byte, error) {
+	b, err := r.ReadFile(ArtifactPath(name))
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", name, ErrNotRead)
+	}
+	return b, nil
 }
 
 // filePath cleans a path and refuses those that leave the module's folder.
@@ -86,6 +101,7 @@ func fileFunctions(m *meter, files Files, all map[string]function.Function) map[
 	for name, f := range own {
 		inTemplates[name] = bounded(m, f, nil)
 	}
+	own["artifact"] = r.artifactFunction()
 	own["templatefile"] = r.templateFunction(inTemplates)
 	return own
 }
@@ -172,6 +188,34 @@ func (r fileReader) setFunction() function.Function {
 				vals[i] = cty.StringVal(f)
 			}
 			return cty.SetVal(vals), nil
+		},
+	})
+}
+
+func (r fileReader) artifactFunction() function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{pathParameter()},
+		Type:   function.StaticReturnType(schema.ArtifactType),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			if !args[0].IsKnown() {
+				return cty.NilVal, errUnknownPath
+			}
+			name, err := filePath(args[0].AsString())
+			if err != nil {
+				return cty.NilVal, err
+			}
+			if r.files == nil {
+				return cty.NilVal, function.NewArgErrorf(0, "no file can be read here")
+			}
+			data, err := r.files.Artifact(name)
+			if err != nil {
+				return cty.NilVal, function.NewArgError(0, err)
+			}
+			v, err := FromJSON(data)
+			if err != nil {
+				return cty.NilVal, function.NewArgError(0, err)
+			}
+			return convertTo(v, schema.ArtifactType)
 		},
 	})
 }

@@ -31,7 +31,7 @@ func functions(m *meter, files Files) map[string]function.Function {
 
 // functionNames never changes; making all functions to have their names takes a while.
 var functionNames = sync.OnceValue(func() []string {
-	names := append(slices.Collect(maps.Keys(library())), "can", "file", "filebase64", "fileset", "templatefile", "try")
+	names := append(slices.Collect(maps.Keys(library())), "artifact", "can", "file", "filebase64", "fileset", "templatefile", "try")
 	slices.Sort(names)
 	return names
 })
@@ -40,7 +40,7 @@ var functionNames = sync.OnceValue(func() []string {
 func FunctionNames() []string { return slices.Clone(functionNames()) }
 
 // laterFunctions belong to the language, but not to this build.
-var laterFunctions = []string{"artifact", "secret"}
+var laterFunctions = []string{"secret"}
 
 // impureFunctions are Terraform's that give another result each time.
 var impureFunctions = []string{"timestamp", "plantimestamp", "uuid", "uuidv5", "bcrypt"}

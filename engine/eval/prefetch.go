@@ -36,7 +36,7 @@ func (s *Scope) Prefetch() (diags hcl.Diagnostics) {
 }
 
 func (s *Scope) prefetch(call *hclsyntax.FunctionCallExpr) hcl.Diagnostics {
-	paths := map[string]int{"file": 1, "filebase64": 1, "templatefile": 1, "fileset": 2}[call.Name]
+	paths := map[string]int{"artifact": 1, "file": 1, "filebase64": 1, "templatefile": 1, "fileset": 2}[call.Name]
 	if paths == 0 || len(call.Args) < paths || call.ExpandFinal {
 		return nil
 	}

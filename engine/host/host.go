@@ -236,7 +236,7 @@ func newRooms(stateDir string) (*rooms, error) {
 	if r.bin, err = ownFolder(filepath.Join(stateDir, "bin")); err != nil {
 		return nil, err
 	}
-	if r.sockets, err = ownFolder(filepath.Join(os.TempDir(), fmt.Sprintf("cpub-%d", os.Getuid()))); err != nil {
+	if r.sockets, err = ownFolder(filepath.Join(shortTempDir(), fmt.Sprintf("cpub-%d", os.Getuid()))); err != nil {
 		return nil, errors.Join(err, r.bin.Close())
 	}
 	return r, nil

@@ -20,8 +20,9 @@ import (
 	"github.com/containerpub/cpub/engine/artifact"
 )
 
-// Store is what a client needs of the artifact store: plans, what is published, and logs. *artifact.Store is one.
+// Store is what a client needs of the artifact store: plans, what is published, logs, and where artifacts go. *artifact.Store is one.
 type Store interface {
+	Uploads
 	// PutPlan keeps an encoded plan and gives its digest. Repeating it is no error.
 	PutPlan(ctx context.Context, data []byte) (digest string, err error)
 	// Publish makes the plan of that digest the one that a pipeline's name stands for in a namespace.
