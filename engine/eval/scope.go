@@ -38,6 +38,7 @@ type Scope struct {
 	functions map[string]function.Function
 	locals    map[string]*localValue
 	constant  bool
+	names     map[string]cty.Value // all that can be named, where it is not what a pipeline's expressions see
 	iterators map[string]cty.Value // of the dynamic blocks around what is evaluated
 }
 
@@ -96,20 +97,11 @@ func (s *Scope) evaluate(expr hcl.Expression) (v cty.Value, diags hcl.Diagnostic
 	}
 	defer func() { s.meter.reported = s.meter.over != nil }()
 	defer recoverTo(&diags, expr.Range().Ptr())
-	refs, diags := references(s.unbound(expr))
-	if s.constant && len(expr.Variables()) > 0 {
-		return v, hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Not a plain value",
-			Detail: "There is nothing to refer to in this file. Write the value itself; a text needs quotes.", Subject: expr.Range().Ptr(),
-		}}
-	}
-	diags = append(diags, checkFunctions(expr)...)
-	ctx, more := s.context(refs)
-	diags = append(diags, more...)
+	ctx, diags := s.contextOf(expr)
 	if diags.HasErrors() {
 		return v, diags
 	}
-	v, more = expr.Value(ctx)
+	v, more := expr.Value(ctx)
 	diags = append(diags, plain(more)...)
 	if diags.HasErrors() {
 		v = cty.DynamicVal
@@ -118,6 +110,23 @@ func (s *Scope) evaluate(expr hcl.Expression) (v cty.Value, diags hcl.Diagnostic
 		return cty.DynamicVal, hcl.Diagnostics{overBudget(s.meter.over, expr.Range().Ptr())}
 	}
 	return v, diags
+}
+
+// contextOf gives what an expression needs.
+func (s *Scope) contextOf(expr hcl.Expression) (*hcl.EvalContext, hcl.Diagnostics) {
+	if s.names != nil {
+		return s.named(expr)
+	}
+	refs, diags := references(s.unbound(expr))
+	if s.constant && len(expr.Variables()) > 0 {
+		return nil, hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Not a plain value",
+			Detail: "There is nothing to refer to in this file. Write the value itself; a text needs quotes.", Subject: expr.Range().Ptr(),
+		}}
+	}
+	diags = append(diags, checkFunctions(expr)...)
+	ctx, more := s.context(refs)
+	return ctx, append(diags, more...)
 }
 
 // context gives what these references need, and nothing else.
