@@ -88,6 +88,9 @@ func (r *run) judge(ctx context.Context) (diags hcl.Diagnostics, failed bool, er
 	if d := r.ended(result); d != nil {
 		return hcl.Diagnostics{d}, true, nil
 	}
+	if len(r.c.asserts) == 0 {
+		return nil, false, nil
+	}
 	names, err := r.names(result)
 	if err != nil {
 		return nil, false, err

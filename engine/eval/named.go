@@ -20,7 +20,7 @@ func Named(names map[string]cty.Value) *Scope {
 // named gives what an expression of Named needs.
 func (s *Scope) named(expr hcl.Expression) (*hcl.EvalContext, hcl.Diagnostics) {
 	diags := checkFunctions(expr)
-	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{meterName: cty.CapsuleVal(meterType, s.meter)}, Functions: s.functions}
+	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{meterName: cty.CapsuleVal(meterType, s.meter)}, Functions: s.functionsFor(expr)}
 	maps.Copy(ctx.Variables, s.names)
 	for _, t := range expr.Variables() {
 		if d := missingIn(s.names, t); d != nil {
