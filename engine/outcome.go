@@ -40,6 +40,8 @@ type Start struct {
 	RunID      string `json:"run_id"`
 	// StartedAt is RFC 3339 in UTC.
 	StartedAt string `json:"started_at"`
+	// Kept are steps of an earlier run; those that come to the same input again are not started.
+	Kept []Kept `json:"kept,omitempty"`
 }
 
 // Task is one run of one step to start.
@@ -127,6 +129,8 @@ type StepState struct {
 	// Outputs are those of a step that succeeded.
 	Outputs json.RawMessage `json:"outputs,omitempty"`
 	Error   *StepError      `json:"error,omitempty"`
+	// Kept tells that the outputs are an earlier run's, and the step was not started.
+	Kept bool `json:"kept,omitempty"`
 }
 
 // Result is how a run ended.

@@ -52,6 +52,7 @@ type Schedule struct {
 	byName map[string]int
 	after  [][]int        // index of a step -> of those that wait for it, in declared order
 	units  map[string]ref // what is under way, by address
+	kept   map[string]*Kept
 
 	maxParallel int
 	call        eval.PipelineCall
@@ -97,6 +98,8 @@ type instance struct {
 	ended   int           // its place among those that ended, from 1
 	undone  Status        // how far undoing it is; empty: not begun
 	undoErr *StepError
+	input   string // the digest of what it was started with
+	kept    bool   // its outputs are another run's
 }
 
 // expansion is what opening a step gives.
@@ -132,7 +135,7 @@ type script interface {
 func newSchedule(sc script, start Start, maxParallel int) *Schedule {
 	plan := sc.plan()
 	s := &Schedule{
-		script: sc, start: start, maxParallel: max(maxParallel, 1), units: map[string]ref{},
+		script: sc, start: start, maxParallel: max(maxParallel, 1), units: map[string]ref{}, kept: keptByAddress(start.Kept),
 		steps: make([]stepState, len(plan)), byName: make(map[string]int, len(plan)), after: make([][]int, len(plan)),
 	}
 	for i, step := range plan {
@@ -262,7 +265,9 @@ func (s *Schedule) startOne(r ref, tasks []Task) []Task {
 		s.endInstance(r, StatusSkipped, nil, nil)
 	case task.Outputs != nil:
 		s.settle(r, task.Outputs)
+	case s.reuse(r, task): // it has ended
 	default:
+		inst.input = task.inputDigest()
 		s.under(r)
 		return append(tasks, s.named(r, *task))
 	}
@@ -588,7 +593,7 @@ func (s *Schedule) States() []StepState {
 			inst := &st.instances[k]
 			r := ref{step: i, instance: k}
 			states = append(states, StepState{
-				Step: s.address(r), Type: step.Type, Status: s.shown(inst), Error: inst.err, Outputs: inst.outputs,
+				Step: s.address(r), Type: step.Type, Status: s.shown(inst), Error: inst.err, Outputs: inst.outputs, Kept: inst.kept,
 			})
 			if inst.undone != "" {
 				r.undo = true

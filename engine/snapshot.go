@@ -49,6 +49,8 @@ type snapshotInstance struct {
 	Ended   int             `json:"ended,omitempty"`
 	Undone  Status          `json:"undone,omitempty"`
 	UndoErr *StepError      `json:"undo_error,omitempty"`
+	Input   string          `json:"input,omitempty"`
+	Kept    bool            `json:"kept,omitempty"`
 }
 
 // Snapshot is the run as JSON, for Restore. Steps under way stay under way: see Resume.
@@ -68,7 +70,7 @@ func (s *Schedule) Snapshot() (json.RawMessage, error) {
 		for _, inst := range st.instances {
 			out.Instances = append(out.Instances, snapshotInstance{
 				Key: inst.key, Status: inst.status, Outputs: inst.outputs, Error: inst.err, Round: inst.round, Delay: inst.delay,
-				Ended: inst.ended, Undone: inst.undone, UndoErr: inst.undoErr,
+				Ended: inst.ended, Undone: inst.undone, UndoErr: inst.undoErr, Input: inst.input, Kept: inst.kept,
 			})
 		}
 		snap.Steps = append(snap.Steps, out)
@@ -126,7 +128,7 @@ func (s *Schedule) adoptStep(i int, from snapshotStep) error {
 	for k, inst := range from.Instances {
 		st.instances = append(st.instances, instance{
 			key: inst.Key, status: inst.Status, outputs: inst.Outputs, err: inst.Error, round: inst.Round, delay: inst.Delay,
-			ended: inst.Ended, undone: inst.Undone, undoErr: inst.UndoErr,
+			ended: inst.Ended, undone: inst.Undone, undoErr: inst.UndoErr, input: inst.Input, kept: inst.Kept,
 		})
 		r := ref{step: i, instance: k}
 		if inst.Status == StatusRunning {

@@ -72,20 +72,12 @@ func (r *run) continueAsNew(ctx workflow.Context, variables json.RawMessage) err
 
 // restore goes on with what the run before knew.
 func (r *run) restore(ctx workflow.Context, from *Continuation) error {
-	ctx = workflow.WithActivityOptions(ctx, snapshotOptions("read what the run knows"))
-	var data []byte
-	for {
-		var part RestoredPart
-		err := workflow.ExecuteActivity(ctx, RestoreActivity, RestoreRequest{Snapshot: from.Snapshot, Offset: len(data)}).Get(ctx, &part)
-		if err != nil {
-			return err
-		}
-		if data = append(data, part.Part...); part.Last {
-			break
-		}
+	data, err := fetch(ctx, from.Snapshot, "read what the run knows")
+	if err != nil {
+		return err
 	}
 	var snap snapshot
-	err := unpack(data, &snap)
+	err = unpack(data, &snap)
 	if err == nil {
 		r.sched, err = r.program.Restore(snap.Schedule)
 	}
@@ -97,6 +89,21 @@ func (r *run) restore(ctx workflow.Context, from *Continuation) error {
 		r.tracks[t.Step] = t
 	}
 	return nil
+}
+
+// fetch has the parts of what is packed in the store brought into the history.
+func fetch(ctx workflow.Context, digest, summary string) (data []byte, err error) {
+	ctx = workflow.WithActivityOptions(ctx, snapshotOptions(summary))
+	for {
+		var part RestoredPart
+		err := workflow.ExecuteActivity(ctx, RestoreActivity, RestoreRequest{Snapshot: digest, Offset: len(data)}).Get(ctx, &part)
+		if err != nil {
+			return nil, err
+		}
+		if data = append(data, part.Part...); part.Last {
+			return data, nil
+		}
+	}
 }
 
 // resume starts again what the run before left under way.
@@ -119,7 +126,7 @@ func snapshotOptions(summary string) workflow.ActivityOptions {
 	}
 }
 
-func pack(snap snapshot) ([]byte, error) {
+func pack(snap any) ([]byte, error) {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	if err := json.NewEncoder(w).Encode(snap); err != nil {
@@ -131,7 +138,7 @@ func pack(snap snapshot) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func unpack(data []byte, snap *snapshot) error {
+func unpack(data []byte, snap any) error {
 	r, err := gzip.NewReader(bytes.NewReader(data))
 	if err != nil {
 		return fmt.Errorf("decoding a run's snapshot: %w", err)

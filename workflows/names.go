@@ -23,6 +23,9 @@ const StatusQuery = "cpub_status"
 // MemoPlan is the memo's field that holds the digest of the plan to run, as a JSON string. Without it a run takes what is published.
 const MemoPlan = "cpub.plan"
 
+// MemoRerun is the memo's field that holds the digest of what a run keeps of an earlier one, as a JSON string: see Earlier.
+const MemoRerun = "cpub.rerun"
+
 // MemoLocks is the memo's field that holds the keys of `concurrency` that a child's callers hold, as a JSON array of strings.
 const MemoLocks = "cpub.locks"
 

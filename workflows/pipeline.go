@@ -19,7 +19,12 @@ import (
 // object, its result the pipeline's outputs. A run that continues as new has a Continuation behind the variables. Register it as the
 // dynamic workflow.
 func Pipeline(ctx workflow.Context, args converter.EncodedValues) (json.RawMessage, error) {
-	r := &run{
+	return pipeline(ctx, args, &run{})
+}
+
+// pipeline is the workflow, with its state in r.
+func pipeline(ctx workflow.Context, args converter.EncodedValues, r *run) (json.RawMessage, error) {
+	*r = run{
 		info: workflow.GetInfo(ctx), started: workflow.Now(ctx), tracks: map[string]*track{}, approvals: map[string]*approval{},
 	}
 	if err := workflow.SetQueryHandler(ctx, StatusQuery, r.report); err != nil {
@@ -32,6 +37,7 @@ func Pipeline(ctx workflow.Context, args converter.EncodedValues) (json.RawMessa
 	if err != nil {
 		return nil, runError(&engine.StepError{Code: codeVariables, Kind: sdk.KindInvalid, Message: err.Error()})
 	}
+	r.variables = variables
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
@@ -64,15 +70,16 @@ func Pipeline(ctx workflow.Context, args converter.EncodedValues) (json.RawMessa
 
 // run is one run under way. Only the workflow's own goroutine uses it.
 type run struct {
-	info    *workflow.Info
-	started time.Time
-	loaded  Loaded
-	program *engine.Program
-	sched   *engine.Schedule
-	routes  map[Route]string // a Route without its instance -> the instance
-	tracks  map[string]*track
-	order   []kept // what was given to providers, in the order in which it was started
-	final   *engine.Result
+	info      *workflow.Info
+	started   time.Time
+	loaded    Loaded
+	variables json.RawMessage
+	program   *engine.Program
+	sched     *engine.Schedule
+	routes    map[Route]string // a Route without its instance -> the instance
+	tracks    map[string]*track
+	order     []kept // what was given to providers, in the order in which it was started
+	final     *engine.Result
 	// began is when the run itself began, also where it continued as new.
 	began time.Time
 	// working is how much is under way that a run cannot continue as new over.
@@ -169,8 +176,12 @@ func (r *run) begin(ctx workflow.Context, variables json.RawMessage, from *Conti
 	if from != nil {
 		return r.restore(ctx, from)
 	}
+	reused, err := r.reused(ctx)
+	if err != nil {
+		return err
+	}
 	r.sched, err = r.program.Schedule(engine.Start{
-		Variables: variables, WorkflowID: r.info.WorkflowExecution.ID, RunID: r.info.FirstRunID,
+		Variables: variables, Kept: reused, WorkflowID: r.info.WorkflowExecution.ID, RunID: r.info.FirstRunID,
 		StartedAt: r.started.UTC().Format(time.RFC3339),
 	})
 	if err != nil {

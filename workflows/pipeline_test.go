@@ -42,6 +42,7 @@ func newFlow(t *testing.T, src string, steps map[string]flowtest.Step) *flow {
 	f.RegisterActivityWithOptions(act.Run, activity.RegisterOptions{Name: "work"})
 	f.RegisterActivityWithOptions(act.Release, activity.RegisterOptions{Name: workflows.ReleaseActivity})
 	f.RegisterActivityWithOptions((&workflows.Loader{}).Load, activity.RegisterOptions{Name: workflows.LoadActivity})
+	f.RegisterActivityWithOptions((&workflows.Snapshots{}).Restore, activity.RegisterOptions{Name: workflows.RestoreActivity})
 	f.RegisterActivityWithOptions(workflows.Locks{}.Acquire, activity.RegisterOptions{Name: workflows.AcquireActivity})
 	loaded := map[string]*workflows.Loaded{}
 	for _, p := range append(callees, plan) {

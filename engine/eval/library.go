@@ -1,6 +1,8 @@
 package eval
 
 import (
+	"sync"
+
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
@@ -11,8 +13,11 @@ type libraryFunction struct {
 	guard guard
 }
 
-// library is the cty standard library under Terraform's names, with what Terraform adds to it in a few lines. All are pure.
-func library() map[string]libraryFunction {
+// library is makeLibrary, made once: it never changes.
+var library = sync.OnceValue(makeLibrary)
+
+// makeLibrary is the cty standard library under Terraform's names, with what Terraform adds to it in a few lines. All are pure.
+func makeLibrary() map[string]libraryFunction {
 	all := map[string]libraryFunction{
 		"coalesce":    {stdlib.CoalesceFunc, guardUnify},
 		"chunklist":   {stdlib.ChunklistFunc, nil},

@@ -31,14 +31,16 @@ type Inputs struct {
 // Scope evaluates expressions of one pipeline against one set of inputs. It is cheap to make and has one budget: make one for each
 // step that is evaluated. Not for concurrent use.
 type Scope struct {
-	module    *Module
-	pipeline  *Pipeline
-	in        Inputs
-	meter     *meter
-	functions map[string]function.Function
-	locals    map[string]*localValue
-	constant  bool
-	iterators map[string]cty.Value // of the dynamic blocks around what is evaluated
+	module       *Module
+	pipeline     *Pipeline
+	in           Inputs
+	meter        *meter
+	functions    map[string]function.Function // those that were called
+	allFunctions bool
+	locals       map[string]*localValue
+	constant     bool
+	names        map[string]cty.Value // all that can be named, where it is not what a pipeline's expressions see
+	iterators    map[string]cty.Value // of the dynamic blocks around what is evaluated
 }
 
 type localValue struct {
@@ -49,9 +51,7 @@ type localValue struct {
 
 // Scope gives the scope of a pipeline of the module.
 func (m *Module) Scope(p *Pipeline, in Inputs) *Scope {
-	s := &Scope{module: m, pipeline: p, in: in, meter: &meter{}, locals: map[string]*localValue{}}
-	s.functions = functions(s.meter, in.Files)
-	return s
+	return &Scope{module: m, pipeline: p, in: in, meter: &meter{}, locals: map[string]*localValue{}}
 }
 
 // Constants gives a scope in which nothing can be referred to: for files that have no variables and steps, such as worker.hcl.
@@ -96,20 +96,11 @@ func (s *Scope) evaluate(expr hcl.Expression) (v cty.Value, diags hcl.Diagnostic
 	}
 	defer func() { s.meter.reported = s.meter.over != nil }()
 	defer recoverTo(&diags, expr.Range().Ptr())
-	refs, diags := references(s.unbound(expr))
-	if s.constant && len(expr.Variables()) > 0 {
-		return v, hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Not a plain value",
-			Detail: "There is nothing to refer to in this file. Write the value itself; a text needs quotes.", Subject: expr.Range().Ptr(),
-		}}
-	}
-	diags = append(diags, checkFunctions(expr)...)
-	ctx, more := s.context(refs)
-	diags = append(diags, more...)
+	ctx, diags := s.contextOf(expr)
 	if diags.HasErrors() {
 		return v, diags
 	}
-	v, more = expr.Value(ctx)
+	v, more := expr.Value(ctx)
 	diags = append(diags, plain(more)...)
 	if diags.HasErrors() {
 		v = cty.DynamicVal
@@ -118,6 +109,53 @@ func (s *Scope) evaluate(expr hcl.Expression) (v cty.Value, diags hcl.Diagnostic
 		return cty.DynamicVal, hcl.Diagnostics{overBudget(s.meter.over, expr.Range().Ptr())}
 	}
 	return v, diags
+}
+
+// contextOf gives what an expression needs.
+func (s *Scope) contextOf(expr hcl.Expression) (*hcl.EvalContext, hcl.Diagnostics) {
+	if s.names != nil {
+		return s.named(expr)
+	}
+	refs, diags := references(s.unbound(expr))
+	if s.constant && len(expr.Variables()) > 0 {
+		return nil, hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Not a plain value",
+			Detail: "There is nothing to refer to in this file. Write the value itself; a text needs quotes.", Subject: expr.Range().Ptr(),
+		}}
+	}
+	diags = append(diags, checkFunctions(expr)...)
+	ctx, more := s.context(refs)
+	ctx.Functions = s.functionsFor(expr)
+	return ctx, append(diags, more...)
+}
+
+// functionsFor gives the functions that an expression calls, at least: making them all takes longer than most expressions.
+func (s *Scope) functionsFor(expr hcl.Expression) map[string]function.Function {
+	e := native(expr)
+	if s.allFunctions || e == nil {
+		return s.everyFunction()
+	}
+	for _, call := range calls(e) {
+		if _, made := s.functions[call.Name]; made {
+			continue
+		}
+		f, plain := library()[call.Name]
+		if !plain { // those that read files see all others
+			return s.everyFunction()
+		}
+		if s.functions == nil {
+			s.functions = map[string]function.Function{}
+		}
+		s.functions[call.Name] = bounded(s.meter, f.impl, f.guard)
+	}
+	return s.functions
+}
+
+func (s *Scope) everyFunction() map[string]function.Function {
+	if !s.allFunctions {
+		s.functions, s.allFunctions = functions(s.meter, s.in.Files), true
+	}
+	return s.functions
 }
 
 // context gives what these references need, and nothing else.
@@ -137,7 +175,6 @@ func (s *Scope) context(refs []Reference) (*hcl.EvalContext, hcl.Diagnostics) {
 	}
 	ctx := &hcl.EvalContext{
 		Variables: map[string]cty.Value{meterName: cty.CapsuleVal(meterType, s.meter)},
-		Functions: s.functions,
 	}
 	for name, v := range s.iterators {
 		ctx.Variables[name] = v

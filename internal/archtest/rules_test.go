@@ -27,6 +27,7 @@ func house() []folder {
 		{"engine", []string{"engine/eval", "sdk/..."}},
 		{"engine/eval", []string{"sdk/..."}},
 		{"engine/config", []string{"engine", "engine/eval", "engine/policy", "sdk/..."}},
+		{"engine/cases", []string{"engine", "engine/eval", "engine/config", "sdk", "sdk/schema"}},
 		{"engine/policy", []string{"sdk/..."}},
 		{"engine/artifact", []string{"sdk"}},
 		{"engine/host", []string{"engine", "engine/policy", "engine/artifact", "sdk/...", "internal/wire"}},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/containerpub/cpub/engine/artifact"
+	"github.com/containerpub/cpub/sdk"
 )
 
 // Store is what a client needs of the artifact store: plans, what is published, logs, and where artifacts go. *artifact.Store is one.
@@ -29,6 +31,8 @@ type Store interface {
 	Publish(ctx context.Context, namespace, pipeline, digest string) error
 	// ReadLog gives what a log holds from that chunk on, and the chunk to go on from. Nothing new is no error.
 	ReadLog(ctx context.Context, key string, from int) (entries []artifact.LogEntry, next int, err error)
+	// Put keeps what a run is started with beside its plan and its variables.
+	Put(ctx context.Context, r io.Reader, name, mediaType string) (sdk.Artifact, error)
 }
 
 // Options say where Temporal and the store are.

@@ -43,6 +43,11 @@ var ErrOther = errors.New("a run of this id exists with another plan or other va
 // Start puts the plan into the store and starts a run of it. A run of the same id with the same plan and variables, under way or
 // ended, is attached to; one with others is ErrOther. Wrong variables are an *engine.DiagnosticsError, and nothing is started.
 func (c *Client) Start(ctx context.Context, opts StartOptions) (*Started, error) {
+	return c.start(ctx, opts, "")
+}
+
+// start is Start, of a run that keeps what the store has under the digest `earlier`, if that is not empty.
+func (c *Client) start(ctx context.Context, opts StartOptions, earlier string) (*Started, error) {
 	if c.store == nil {
 		return nil, errNoStore
 	}
@@ -62,18 +67,23 @@ func (c *Client) Start(ctx context.Context, opts StartOptions) (*Started, error)
 	if opts.ID == "" {
 		opts.ID = newID()
 	}
-	id := opts.Plan.Pipeline + "/" + opts.ID
+	id, memo := opts.Plan.Pipeline+"/"+opts.ID, map[string]any{workflows.MemoPlan: digest}
+	if earlier != "" {
+		memo[workflows.MemoRerun] = earlier
+	}
 	run, err := c.temporal.ExecuteWorkflow(ctx, tclient.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.TaskQueue,
-		Memo:                                     map[string]any{workflows.MemoPlan: digest},
+		Memo:                                     memo,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 	}, opts.Plan.Pipeline, opts.Variables)
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
-	if errors.As(err, &already) {
+	switch {
+	case errors.As(err, &already) && earlier != "":
+		return nil, fmt.Errorf("%w: run %q is there already; choose another id", ErrOther, id)
+	case errors.As(err, &already):
 		return c.attach(ctx, id, already.RunId, digest, opts.Variables)
-	}
-	if err != nil {
+	case err != nil:
 		return nil, c.wrap(err, "starting run %q", id)
 	}
 	return &Started{ID: id, RunID: run.GetRunID()}, nil

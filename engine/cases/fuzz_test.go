@@ -1,0 +1,45 @@
+package cases_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/containerpub/cpub/engine/cases"
+	"github.com/containerpub/cpub/engine/config"
+)
+
+// FuzzFile reads anything as a test file, and runs what it says: it ends, and it does not panic.
+func FuzzFile(f *testing.F) {
+	f.Add(shared + "run \"case\" {\n  pipeline = \"p\"\n  assert { condition = output.gate == \"test\" }\n}\n")
+	f.Add("run \"case\" {\n  pipeline = \"c\"\n  expect_error = \"oom\"\n  variables = { name = \"x\" }\n  mock \"image_pull\" { error = { code = \"oom\" } }\n}\n")
+	f.Add("run \"case\" {\n  pipeline = \"c\"\n  expect = \"cancelled\"\n  mock \"image_pull\" {\n    step = \"pull\"\n    when = attempt == 2\n    cancel = true\n  }\n}\n")
+	f.Add("mock \"container_run\" { step = \"job[\\\"a\" }\nrun \"\" {}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		tests := filepath.Join(t.TempDir(), "main.hcl")
+		if err := os.WriteFile(tests, []byte(module), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(tests), "main"+cases.Suffix), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, _ := config.Load(t.Context(), tests, config.Contracts(), config.Options{})
+		s, diags, err := cases.Load(t.Context(), m, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		show(t, diags, s.Sources)
+		if diags.HasErrors() {
+			return
+		}
+		for _, file := range s.Files {
+			for _, c := range file.Cases {
+				result, err := s.Run(t.Context(), c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				show(t, result.Diagnostics, s.Sources)
+			}
+		}
+	})
+}

@@ -1,0 +1,90 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+
+	"github.com/containerpub/cpub/engine"
+	"github.com/containerpub/cpub/workflows"
+)
+
+// ErrOpen says that a run has not ended.
+var ErrOpen = errors.New("the run is still under way")
+
+// Past is a run that ended, with what another one can keep of it.
+type Past struct {
+	ID, RunID string
+	*workflows.Past
+}
+
+// Past reads a run that ended, whatever its end was, out of its history. It needs no worker. A run under way is ErrOpen.
+func (c *Client) Past(ctx context.Context, id, runID string) (*Past, error) {
+	desc, err := c.temporal.DescribeWorkflowExecution(ctx, id, runID)
+	if err != nil {
+		return nil, c.wrapRun(err, id, "looking at")
+	}
+	info := desc.GetWorkflowExecutionInfo()
+	runID = info.GetExecution().GetRunId()
+	switch info.GetStatus() {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
+		return nil, fmt.Errorf("%w: wait for the end of %q, or cancel it", ErrOpen, id)
+	case enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
+		return nil, fmt.Errorf("%w: %s is an earlier part of run %q; leave the run id out", ErrOpen, runID, id)
+	default:
+	}
+	history := &historypb.History{}
+	iter := c.temporal.GetWorkflowHistory(ctx, id, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for iter.HasNext() {
+		event, err := iter.Next()
+		if err != nil {
+			return nil, c.wrapRun(err, id, "reading the history of")
+		}
+		history.Events = append(history.Events, event)
+	}
+	past, err := workflows.Recall(id, runID, history)
+	if err != nil {
+		return nil, err
+	}
+	return &Past{ID: id, RunID: runID, Past: past}, nil
+}
+
+// Rerun starts a new run of opts.Plan that keeps what the past run gave, where a step's type and resolved input are the same again.
+// The steps `from`, those that the past run undid, and all that depend on either run again. It gives the addresses that may be kept.
+func (c *Client) Rerun(ctx context.Context, past *Past, opts StartOptions, from []string) (started *Started, kept []string, err error) {
+	if c.store == nil {
+		return nil, nil, errNoStore
+	}
+	program, err := engine.Compile(opts.Plan)
+	if err != nil {
+		return nil, nil, err
+	}
+	again := slices.Clone(from)
+	for _, name := range past.Undone {
+		if opts.Plan.Step(name) != nil {
+			again = append(again, name)
+		}
+	}
+	reusable, err := program.Reusable(opts.Variables, past.Kept, again)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err := (&workflows.Earlier{Run: workflows.RunName(past.ID, past.RunID), Kept: reusable}).Pack()
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := c.store.Put(ctx, bytes.NewReader(data), "earlier", workflows.MediaTypeEarlier)
+	if err != nil {
+		return nil, nil, storeError(err, "keeping what the earlier run gave")
+	}
+	for _, k := range reusable {
+		kept = append(kept, k.Step)
+	}
+	started, err = c.start(ctx, opts, a.Digest)
+	return started, kept, err
+}

@@ -1,0 +1,171 @@
+package workflows
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/containerpub/cpub/engine"
+	"github.com/containerpub/cpub/sdk"
+)
+
+// Earlier is what a run keeps of an earlier one. It lies in the store, packed, and the memo names it.
+type Earlier struct {
+	// Run is the earlier run's name.
+	Run  string        `json:"run"`
+	Kept []engine.Kept `json:"kept"`
+}
+
+// maxEarlier is the most bytes of an Earlier, packed: all of it becomes part of the run's history.
+const maxEarlier = 16 << 20
+
+// MediaTypeEarlier is the media type of a packed Earlier.
+const MediaTypeEarlier = "application/vnd.cpub.earlier.v1+gzip"
+
+// Pack encodes it for the store.
+func (e *Earlier) Pack() ([]byte, error) {
+	data, err := pack(e)
+	if err == nil && len(data) > maxEarlier {
+		err = fmt.Errorf("what the run would keep has %d bytes, more than the %d that are possible: run the pipeline anew", len(data), maxEarlier)
+	}
+	return data, err
+}
+
+// reused is what the run keeps of an earlier one, as the memo says.
+func (r *run) reused(ctx workflow.Context) ([]engine.Kept, error) {
+	p, ok := r.info.Memo.GetFields()[MemoRerun]
+	if !ok {
+		return nil, nil
+	}
+	var digest string
+	if err := fromMemo(p, &digest); err != nil {
+		return nil, runError(&engine.StepError{Code: codePlan, Kind: sdk.KindPermanent, Message: fmt.Sprintf("the memo's %s is no string: %v", MemoRerun, err)})
+	}
+	data, err := fetch(ctx, digest, "what an earlier run gave")
+	if err != nil {
+		return nil, err
+	}
+	var earlier Earlier
+	if err := unpack(data, &earlier); err != nil {
+		return nil, runError(&engine.StepError{Code: codePlan, Kind: sdk.KindPermanent, Message: err.Error()})
+	}
+	return earlier.Kept, nil
+}
+
+// Past is a run as its history leaves it.
+type Past struct {
+	// Plan and Variables are what it was started with.
+	Plan      *engine.Plan
+	Variables json.RawMessage
+	// Kept are the steps that succeeded and were not undone; Undone those that were.
+	Kept   []engine.Kept
+	Undone []string
+}
+
+// Recall replays a closed run's history, which holds all that its steps gave, by whatever they were carried out.
+func Recall(id, runID string, history *historypb.History) (*Past, error) {
+	r := &run{}
+	replayer := worker.NewWorkflowReplayer()
+	replayer.RegisterDynamicWorkflow(func(ctx workflow.Context, args converter.EncodedValues) (json.RawMessage, error) {
+		return pipeline(ctx, args, r)
+	}, workflow.DynamicRegisterOptions{})
+	quiet := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	err := replayer.ReplayWorkflowHistoryWithOptions(quiet, &historypb.History{Events: upToEnd(history.GetEvents())}, worker.ReplayWorkflowHistoryOptions{
+		OriginalExecution: workflow.Execution{ID: id, RunID: runID},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("going through the history of run %q, which another version may have written: %w", id, err)
+	}
+	if r.sched == nil {
+		return nil, fmt.Errorf("run %q ended before its first step: start it anew", id)
+	}
+	plan, err := engine.DecodePlan(r.loaded.Plan)
+	if err != nil {
+		return nil, err
+	}
+	return &Past{Plan: plan, Variables: r.variables, Kept: r.sched.Kept(), Undone: r.sched.Undone()}, nil
+}
+
+// upToEnd gives a run that was ended from outside a last turn, in which it learns what it had not yet. The replayer does not take the turn
+// that a history ends in the middle of, and does not ask what the one before it led to: so one more follows.
+func upToEnd(events []*historypb.HistoryEvent) []*historypb.HistoryEvent {
+	if len(events) == 0 {
+		return events
+	}
+	end := events[len(events)-1]
+	switch end.GetEventType() {
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
+	default:
+		return events
+	}
+	t := turns{events: slices.Clone(events[:len(events)-1]), at: end.GetEventTime()}
+	state, scheduled, started := t.last()
+	if state == enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED && started < int64(len(t.events)) { // it ended while others reported
+		t.add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT, Attributes: &historypb.HistoryEvent_WorkflowTaskTimedOutEventAttributes{
+			WorkflowTaskTimedOutEventAttributes: &historypb.WorkflowTaskTimedOutEventAttributes{ScheduledEventId: scheduled, StartedEventId: started},
+		}})
+		state = enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
+	}
+	switch state {
+	case enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+	case enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+		started = t.start(scheduled)
+	default:
+		scheduled = t.schedule()
+		started = t.start(scheduled)
+	}
+	t.add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, Attributes: &historypb.HistoryEvent_WorkflowTaskCompletedEventAttributes{
+		WorkflowTaskCompletedEventAttributes: &historypb.WorkflowTaskCompletedEventAttributes{ScheduledEventId: scheduled, StartedEventId: started},
+	}})
+	t.start(t.schedule())
+	return t.events
+}
+
+// turns are a history that grows by turns of the workflow.
+type turns struct {
+	events []*historypb.HistoryEvent
+	at     *timestamppb.Timestamp
+}
+
+func (t *turns) add(e *historypb.HistoryEvent) (id int64) {
+	e.EventId, e.EventTime = int64(len(t.events)+1), t.at
+	t.events = append(t.events, e)
+	return e.GetEventId()
+}
+
+func (t *turns) schedule() (id int64) {
+	return t.add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, Attributes: &historypb.HistoryEvent_WorkflowTaskScheduledEventAttributes{
+		WorkflowTaskScheduledEventAttributes: &historypb.WorkflowTaskScheduledEventAttributes{},
+	}})
+}
+
+func (t *turns) start(scheduled int64) (id int64) {
+	return t.add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED, Attributes: &historypb.HistoryEvent_WorkflowTaskStartedEventAttributes{
+		WorkflowTaskStartedEventAttributes: &historypb.WorkflowTaskStartedEventAttributes{ScheduledEventId: scheduled},
+	}})
+}
+
+// last is how far the last turn is, and where it was scheduled and started.
+func (t *turns) last() (state enumspb.EventType, scheduled, started int64) {
+	for _, e := range t.events {
+		switch kind := e.GetEventType(); kind {
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+			state, scheduled = kind, e.GetEventId()
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+			state, started = kind, e.GetEventId()
+		case enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, enumspb.EVENT_TYPE_WORKFLOW_TASK_FAILED, enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
+			state = kind
+		default:
+		}
+	}
+	return state, scheduled, started
+}
