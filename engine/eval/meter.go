@@ -20,7 +20,7 @@ const (
 	// MaxBytes is the most bytes that the strings of one value may have together.
 	MaxBytes = 1 << 20
 	// MaxWork is what one Scope may do: about one for each value that is made, looked at, or passed on.
-	MaxWork = 2_000_000
+	MaxWork = 1_000_000
 )
 
 // errBudget says which budget ran out. It unwinds an evaluation as a panic, because hcl goes on after diagnostics.
