@@ -88,14 +88,19 @@ func decision(v verdict, at string) engine.Outcome {
 	if v.approved {
 		return outputsOf(map[string]string{"approver": v.By, "comment": v.Comment, "decided_at": at})
 	}
+	return engine.Outcome{Err: &engine.StepError{Code: codeRejected, Kind: sdk.KindPermanent, Message: Rejected(v.Decision)}}
+}
+
+// Rejected says for people that a decision was a refusal.
+func Rejected(d Decision) string {
 	message := "it was rejected"
-	if v.By != "" {
-		message += " by " + v.By
+	if d.By != "" {
+		message += " by " + d.By
 	}
-	if v.Comment != "" {
-		message += ": " + v.Comment
+	if d.Comment != "" {
+		message += ": " + d.Comment
 	}
-	return engine.Outcome{Err: &engine.StepError{Code: codeRejected, Kind: sdk.KindPermanent, Message: message}}
+	return message
 }
 
 // handleDecisions takes the updates and the signals that answer approvals.

@@ -28,8 +28,10 @@ func LockID(key string) string { return "cpub-lock/" + key }
 const (
 	signalAcquire = "acquire" // to a lock: LockRequest
 	signalRelease = "release" // to a lock: LockRequest, of which the id counts
-	signalGrant   = "cpub_grant"
 )
+
+// GrantSignal is the signal by which a lock answers a run that wants it, with a Grant.
+const GrantSignal = "cpub_grant"
 
 // checkHoldersEvery is how often a lock that runs wait for looks whether those that hold it still exist.
 const checkHoldersEvery = 15 * time.Second
@@ -181,7 +183,7 @@ func (l *lock) grant(ctx workflow.Context) {
 
 // tell answers a run. It reports false for one that is gone.
 func (l *lock) tell(ctx workflow.Context, workflowID string, granted bool) bool {
-	err := workflow.SignalExternalWorkflow(ctx, workflowID, "", signalGrant, Grant{Key: l.Key, Granted: granted, Holders: l.holders()}).Get(ctx, nil)
+	err := workflow.SignalExternalWorkflow(ctx, workflowID, "", GrantSignal, Grant{Key: l.Key, Granted: granted, Holders: l.holders()}).Get(ctx, nil)
 	return err == nil
 }
 
@@ -272,7 +274,7 @@ func (r *run) acquire(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	grants := workflow.GetSignalChannel(ctx, signalGrant)
+	grants := workflow.GetSignalChannel(ctx, GrantSignal)
 	for {
 		var g Grant
 		sel := workflow.NewSelector(ctx)

@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/containerpub/cpub/cmd/cpub/internal/catalog"
 	"github.com/containerpub/cpub/cmd/cpub/internal/jsonschema"
+	"github.com/containerpub/cpub/engine/eval"
 	"github.com/containerpub/cpub/internal/stepdocs"
 	"github.com/containerpub/cpub/sdk/contract"
 )
@@ -128,9 +130,9 @@ func eachStep(cmd *cobra.Command, c *stdio, names []string, do func(catalog.Step
 	if err != nil {
 		return err
 	}
-	steps := all.Steps
+	steps := withBuiltin(all.Steps)
 	if len(names) > 0 {
-		steps = nil
+		all.Steps, steps = steps, nil
 	}
 	for _, name := range names {
 		s := all.Step(name)
@@ -145,4 +147,15 @@ func eachStep(cmd *cobra.Command, c *stdio, names []string, do func(catalog.Step
 		}
 	}
 	return nil
+}
+
+// withBuiltin adds the step types of the engine itself, in their places by name.
+func withBuiltin(steps []catalog.Step) []catalog.Step {
+	out := slices.Clone(steps)
+	for _, name := range eval.BuiltinTypes() {
+		shape, _ := eval.Builtin(name)
+		out = append(out, catalog.Step{Name: name, Doc: eval.BuiltinDoc(name), Step: shape})
+	}
+	slices.SortStableFunc(out, func(a, b catalog.Step) int { return strings.Compare(a.Name, b.Name) })
+	return out
 }

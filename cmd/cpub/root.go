@@ -37,8 +37,8 @@ func newRoot(c *stdio) *cobra.Command {
 	)
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
-	add(root, groupWrite, newValidate(c), newPlan(c), newGraph(c), newConsole(c), newFmt(c))
-	add(root, groupRun, newRun(c), newPublish(c), newPs(c), newStatus(c), newLogs(c), newCancel(c), newTerminate(c))
+	add(root, groupWrite, newInit(c), newValidate(c), newPlan(c), newTest(c), newGraph(c), newConsole(c), newFmt(c))
+	add(root, groupRun, newRun(c), newRerun(c), newPublish(c), newPs(c), newStatus(c), newLogs(c), newCancel(c), newTerminate(c))
 	add(root, groupOther, newProvider(c), newVersion(c))
 	return root
 }

@@ -20,8 +20,10 @@ import (
 // EnvPrefix is what names of environment variables that set a pipeline's variables begin with.
 const EnvPrefix = "CPUB_VAR_"
 
-// Sources are where a run's variables come from. The later ones win: Env, Files in their order, Flags in theirs.
+// Sources are where a run's variables come from. The later ones win: Earlier, Env, Files in their order, Flags in theirs.
 type Sources struct {
+	// Earlier are the variables of another run, a JSON object. Those that are declared no more are left out.
+	Earlier json.RawMessage
 	// Env is an environment ("NAME=VALUE"), of which the names with EnvPrefix count.
 	Env []string
 	// Files are the paths of variable files: HCL, JSON (*.json) or .env (named .env, *.env, .env.*).
@@ -48,6 +50,7 @@ type Values struct {
 // read as one, and text otherwise.
 func Variables(m *eval.Module, src Sources) (*Values, hcl.Diagnostics) {
 	g := gatherer{m: m, given: map[string]eval.Given{}, values: &Values{From: map[string]string{}, Files: map[string]*hcl.File{}}}
+	g.earlier(src.Earlier)
 	g.env(src.Env)
 	for _, path := range src.Files {
 		g.file(path)
@@ -95,6 +98,23 @@ func (g *gatherer) encode(diags *hcl.Diagnostics) {
 
 func (g *gatherer) fail(summary, detail string, at *hcl.Range) {
 	g.diags = append(g.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: at})
+}
+
+func (g *gatherer) earlier(data json.RawMessage) {
+	if len(data) == 0 {
+		return
+	}
+	v, err := eval.FromJSON(data)
+	if err != nil || v.IsNull() || !v.Type().IsObjectType() {
+		g.unread = true
+		g.fail("Wrong variables", "The earlier run's variables are no JSON object.", nil)
+		return
+	}
+	for name, e := range v.AsValueMap() {
+		if g.m.Variable(name) != nil {
+			g.given[name] = eval.Given{Value: e, Source: "the earlier run"}
+		}
+	}
 }
 
 func (g *gatherer) env(env []string) {

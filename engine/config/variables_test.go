@@ -191,3 +191,25 @@ func FuzzDotEnv(f *testing.F) {
 		}
 	})
 }
+
+func TestEarlierVariables(t *testing.T) {
+	m, diags := eval.Parse([]eval.File{{Path: "main.hcl", Content: []byte(`
+variable "a" { type = string }
+variable "n" { type = number }
+pipeline "p" {
+  step "value" "v" { value = var.a }
+}`)}})
+	if m.Variable("n") == nil {
+		t.Fatal(diags)
+	}
+	values, diags := config.Variables(m, config.Sources{Earlier: []byte(`{"a":"old","n":3,"gone":true}`), Flags: []string{"a=new"}})
+	if diags.HasErrors() || string(values.JSON) != `{"a":"new","n":3}` || values.From["n"] != "the earlier run" {
+		t.Errorf("got %s from %v, %v", values.JSON, values.From, diags)
+	}
+	if _, diags = config.Variables(m, config.Sources{Earlier: []byte(`{"a":"old","n":"x"}`)}); !diags.HasErrors() {
+		t.Error("a value of another type was taken")
+	}
+	if _, diags = config.Variables(m, config.Sources{Earlier: []byte(`[]`)}); len(diags) != 1 || diags[0].Summary != "Wrong variables" {
+		t.Errorf("no object: got %v", diags)
+	}
+}

@@ -42,6 +42,7 @@ func house() []folder {
 		{"internal/wire", []string{"sdk", "sdk/schema"}},
 		{"internal/archtest", nil},
 		{"internal/stepdocs", []string{"sdk/contract", "sdk/schema"}},
+		{"internal/stepdocs/write", []string{"internal/stepdocs", "engine/eval", "sdk/contract"}},
 		{"internal/testenv", nil},
 		{"internal/e2e", nil},
 		{"hack", nil},

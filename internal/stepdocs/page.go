@@ -100,6 +100,8 @@ func typeName(a schema.Attr) string {
 // friendly is HCL's way to write a type.
 func friendly(t cty.Type) string {
 	switch {
+	case t == cty.DynamicPseudoType:
+		return "any"
 	case t.IsListType():
 		return "list(" + friendly(t.ElementType()) + ")"
 	case t.IsMapType():

@@ -17,19 +17,26 @@ import (
 	"github.com/containerpub/cpub/workflows"
 )
 
-// fold makes a Run of a history, event by event.
+// fold makes a Run of its histories, event by event.
 type fold struct {
 	run   *Run
+	plan  *engine.Plan
 	steps map[int64]*Step // the scheduled event's id -> the step
 	load  int64           // the scheduled event's id of the load activity
-	// emit learns what changed.
-	emit func(Event)
+	// ordered holds the steps by where they stand in the plan.
+	ordered
+	chained bool // the history is one that goes on with another
+	rerun   bool // the run may keep steps of an earlier one
+	decided map[string]decided
+	// emit learns what changed; before the run's end, closing lets it ask for what the history does not tell.
+	emit    func(Event)
+	closing func()
 }
 
 func newFold(id, runID string) *fold {
 	return &fold{
 		run:   &Run{ID: id, RunID: runID, Status: engine.StatusRunning, Steps: []*Step{}},
-		steps: map[int64]*Step{}, emit: func(Event) {},
+		steps: map[int64]*Step{}, ordered: newOrdered(), decided: map[string]decided{}, emit: func(Event) {}, closing: func() {},
 	}
 }
 
@@ -62,11 +69,16 @@ func (f *fold) event(e *historypb.HistoryEvent) {
 	case enumspb.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
 		f.end(e.GetActivityTaskCanceledEventAttributes().GetScheduledEventId(), at, engine.StatusCancelled, nil, nil)
 	default:
-		f.closed(e, at)
+		if !f.builtin(e, at) {
+			f.closed(e, at)
+		}
 	}
 }
 
 func (f *fold) started(a *historypb.WorkflowExecutionStartedEventAttributes, at time.Time) {
+	if f.chained {
+		return
+	}
 	f.run.Pipeline, f.run.StartedAt = a.GetWorkflowType().GetName(), at
 	var variables json.RawMessage
 	if fromPayload(a.GetInput(), &variables) == nil {
@@ -78,13 +90,14 @@ func (f *fold) started(a *historypb.WorkflowExecutionStartedEventAttributes, at 
 	if p, ok := a.GetMemo().GetFields()[workflows.MemoPlan]; ok {
 		_ = fromPayload(&commonpb.Payloads{Payloads: []*commonpb.Payload{p}}, &f.run.Plan) // else it stays empty until it is loaded
 	}
+	_, f.rerun = a.GetMemo().GetFields()[workflows.MemoRerun]
 	f.emit(Event{Kind: RunStarted, Time: at})
 }
 
 // loaded learns the run's steps.
 func (f *fold) loaded(result *commonpb.Payloads) {
 	var l workflows.Loaded
-	if fromPayload(result, &l) != nil {
+	if f.plan != nil || fromPayload(result, &l) != nil {
 		return
 	}
 	f.run.Plan = l.Digest
@@ -92,8 +105,9 @@ func (f *fold) loaded(result *commonpb.Payloads) {
 	if err != nil {
 		return
 	}
+	f.plan = plan
 	for _, s := range plan.Steps {
-		f.run.Steps = append(f.run.Steps, &Step{Name: s.Name, Type: s.Type, Status: engine.StatusPending})
+		f.add(&Step{Name: s.Name, Type: s.Type, Status: engine.StatusPending})
 	}
 }
 
@@ -102,24 +116,43 @@ func (f *fold) scheduled(id int64, a *historypb.ActivityTaskScheduledEventAttrib
 	case workflows.LoadActivity:
 		f.load = id
 		return
-	case workflows.ReleaseActivity:
+	case workflows.AcquireActivity:
+		var req workflows.LockRequest
+		if fromPayload(a.GetInput(), &req) == nil {
+			f.run.Waiting = "concurrency " + req.Key
+			f.emit(Event{Kind: RunWaits, Time: at, Message: f.run.Waiting})
+		}
+		return
+	case workflows.ReleaseActivity, workflows.KeepActivity, workflows.RestoreActivity:
 		return
 	}
-	s := f.run.Step(a.GetActivityId())
-	if s == nil {
-		s = &Step{Name: a.GetActivityId(), Type: a.GetActivityType().GetName()}
-		f.run.Steps = append(f.run.Steps, s)
-	}
-	s.Status, s.ScheduledAt, s.Queue, s.Waiting = engine.StatusRunning, &at, a.GetTaskQueue().GetName(), "queued"
+	s := f.begun(a.GetActivityId(), a.GetActivityType().GetName(), at)
+	s.Queue, s.Waiting = a.GetTaskQueue().GetName(), "queued"
 	var input json.RawMessage
 	if fromPayload(a.GetInput(), &input) == nil {
 		s.Input = input
 	}
 	if h, ok := workflows.HeaderOf(a.GetHeader()); ok {
-		s.Key = h.Key
+		s.Key, s.keys = h.Key, append(s.keys, h.Key)
 	}
 	f.steps[id] = s
 	f.emit(Event{Kind: StepScheduled, Time: at, Step: s.Name, Type: s.Type})
+}
+
+// begun notes that a step was started under that id: for the first time, or again.
+func (f *fold) begun(id, stepType string, at time.Time) *Step {
+	f.run.Waiting = "" // it is the run's turn
+	name, round := splitID(id)
+	s := f.step(name)
+	if s == nil {
+		s = &Step{Name: name, Type: stepType}
+		f.add(s)
+	}
+	if round > 1 || s.EndedAt != nil {
+		*s = Step{Name: s.Name, Type: s.Type, Round: round, keys: s.keys}
+	}
+	s.Type, s.Status, s.ScheduledAt, s.events = stepType, engine.StatusRunning, &at, true
+	return s
 }
 
 // attempt notes that an attempt of a step began.
@@ -139,6 +172,7 @@ func (f *fold) end(id int64, at time.Time, status engine.Status, outputs *common
 	if s == nil {
 		return
 	}
+	delete(f.steps, id)
 	s.Status, s.EndedAt, s.Waiting, s.Progress = status, &at, "", nil
 	var raw json.RawMessage
 	if fromPayload(outputs, &raw) == nil {
@@ -152,6 +186,10 @@ func (f *fold) end(id int64, at time.Time, status engine.Status, outputs *common
 			s.Status, s.Error = engine.StatusCancelled, nil
 		}
 	}
+	f.tellEnd(s, at)
+}
+
+func (f *fold) tellEnd(s *Step, at time.Time) {
 	f.emit(Event{Kind: StepEnded, Time: at, Step: s.Name, Type: s.Type, Attempt: s.Attempt, Status: s.Status, Outputs: s.Outputs, Error: s.Error})
 }
 
@@ -178,13 +216,15 @@ func (f *fold) closed(e *historypb.HistoryEvent, at time.Time) {
 	default:
 		return
 	}
-	f.run.Status, f.run.EndedAt, f.run.Error = status, &at, failure
+	f.closing()
+	f.run.Status, f.run.EndedAt, f.run.Error, f.run.Waiting = status, &at, failure, ""
+	f.flatten()
 	for _, s := range f.run.Steps {
 		switch {
 		case s.Status == engine.StatusPending && status == engine.StatusSucceeded:
 			s.Status = engine.StatusSkipped
 		case s.Status == engine.StatusRunning: // the run ended over it
-			s.Status, s.EndedAt = engine.StatusCancelled, &at
+			s.Status, s.EndedAt, s.Waiting, s.Approval = engine.StatusCancelled, &at, "", ""
 		}
 	}
 	f.markFailed(failure)
@@ -196,10 +236,13 @@ func (f *fold) markFailed(e *engine.StepError) {
 	if e == nil || e.Step == "" {
 		return
 	}
-	if s := f.run.Step(e.Step); s != nil && s.Status == engine.StatusPending {
+	if s := f.step(e.Step); s != nil && s.Status == engine.StatusPending {
 		s.Status, s.Error = engine.StatusFailed, e
 	}
 }
+
+// flatten brings the run's steps up to date.
+func (f *fold) flatten() { f.run.Steps = f.all() }
 
 // ended tells that nothing more comes.
 func (f *fold) ended() bool { return f.run.EndedAt != nil }
@@ -207,7 +250,8 @@ func (f *fold) ended() bool { return f.run.EndedAt != nil }
 // pending takes what Temporal knows of steps under way, which the history does not say.
 func (f *fold) pending(infos []*workflowpb.PendingActivityInfo) {
 	for _, p := range infos {
-		s := f.run.Step(p.GetActivityId())
+		name, _ := splitID(p.GetActivityId())
+		s := f.step(name)
 		if s == nil || s.EndedAt != nil || s.ScheduledAt == nil {
 			continue
 		}

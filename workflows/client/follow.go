@@ -20,6 +20,7 @@ type Kind string
 // The kinds of events.
 const (
 	RunStarted    Kind = "run_started"
+	RunWaits      Kind = "run_waits"      // its turn has not come, for what the message says
 	StepScheduled Kind = "step_scheduled" // it is in its queue
 	StepStarted   Kind = "step_started"   // an attempt runs
 	StepProgress  Kind = "step_progress"
@@ -46,6 +47,8 @@ type Event struct {
 	Text     string            `json:"text,omitempty"`   // of StepLog: parts of lines, or many
 	Outputs  json.RawMessage   `json:"outputs,omitempty"`
 	Error    *engine.StepError `json:"error,omitempty"`
+	// Approval is what is to be decided, of StepStarted.
+	Approval string `json:"approval,omitempty"`
 }
 
 // followEvery is how often a follower looks at what the history does not tell: attempts, progress, logs.
@@ -56,13 +59,13 @@ const followEvery = 500 * time.Millisecond
 func (c *Client) Follow(ctx context.Context, id, runID string, emit func(Event)) (*Run, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	desc, err := c.temporal.DescribeWorkflowExecution(ctx, id, runID)
+	runID, err := c.first(ctx, id, runID)
 	if err != nil {
-		return nil, c.wrapRun(err, id, "looking at")
+		return nil, err
 	}
-	runID = desc.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 	f := &follower{client: c, fold: newFold(id, runID), logs: map[string]int{}, emit: emit}
 	f.fold.emit = func(e Event) { f.forward(ctx, e) }
+	f.fold.closing = func() { f.ask(ctx) }
 	events, failed := make(chan *historypb.HistoryEvent), make(chan error, 1)
 	go func() { failed <- c.history(ctx, id, runID, events) }()
 	tick := time.NewTicker(followEvery)
@@ -77,6 +80,7 @@ func (c *Client) Follow(ctx context.Context, id, runID string, emit func(Event))
 			return nil, c.wrapRun(err, id, "following")
 		}
 	}
+	f.fold.flatten()
 	return f.fold.run, nil
 }
 
@@ -103,6 +107,13 @@ func (c *Client) history(ctx context.Context, id, runID string, events chan<- *h
 			case <-ctx.Done():
 				return ctx.Err()
 			}
+			if a := e.GetWorkflowExecutionContinuedAsNewEventAttributes(); a != nil {
+				runID, last = a.GetNewExecutionRunId(), 0
+				break
+			}
+		}
+		if last == 0 {
+			continue
 		}
 		select {
 		case <-time.After(followEvery):
@@ -116,15 +127,17 @@ func (c *Client) history(ctx context.Context, id, runID string, events chan<- *h
 type follower struct {
 	client *Client
 	fold   *fold
-	logs   map[string]int // step -> how much of its log was told
+	logs   map[string]int // key -> how much of its log was told
 	emit   func(Event)
 	away   bool // Temporal does not answer
+	asked  time.Time
+	silent time.Duration // how long not to ask again: longer where nobody answers, or slowly
 }
 
 // forward hands an event on, and before a step's end the rest of its log.
 func (f *follower) forward(ctx context.Context, e Event) {
 	if e.Kind == StepEnded {
-		f.log(ctx, f.fold.run.Step(e.Step))
+		f.log(ctx, f.fold.step(e.Step))
 	}
 	f.emit(e)
 }
@@ -147,6 +160,10 @@ func (f *follower) look(ctx context.Context) {
 		return
 	}
 	f.fold.pending(desc.GetPendingActivities())
+	if time.Since(f.asked) > f.silent {
+		f.ask(ctx)
+	}
+	f.fold.flatten()
 	for _, s := range f.fold.run.Steps {
 		if s.Status == engine.StatusRunning {
 			f.log(ctx, s)
@@ -154,13 +171,25 @@ func (f *follower) look(ctx context.Context) {
 	}
 }
 
+// ask has the workflow tell what its history does not, if there is such.
+func (f *follower) ask(ctx context.Context) {
+	if !f.fold.untold() {
+		return
+	}
+	begun := time.Now()
+	r := f.client.report(ctx, f.fold.run.ID, f.fold.run.RunID)
+	f.asked = time.Now()
+	f.silent = max(followEvery, 4*f.asked.Sub(begun))
+	f.fold.report(r)
+}
+
 // log tells what is new in a step's log. A store that fails is asked again the next time.
 func (f *follower) log(ctx context.Context, s *Step) {
 	if f.client.store == nil || s == nil || s.Key == "" {
 		return
 	}
-	entries, next, _ := f.client.store.ReadLog(ctx, workflows.LogKey(s.Key), f.logs[s.Name])
-	f.logs[s.Name] = next
+	entries, next, _ := f.client.store.ReadLog(ctx, workflows.LogKey(s.Key), f.logs[s.Key])
+	f.logs[s.Key] = next
 	for _, e := range entries {
 		if e.Text != "" {
 			f.emit(Event{Kind: StepLog, Time: e.Time, Step: s.Name, Type: s.Type, Attempt: s.Attempt, Stream: e.Stream, Text: e.Text})

@@ -37,12 +37,14 @@ func (c *Client) Logs(ctx context.Context, run *Run, opts LogsOptions, each func
 		if s.Key == "" || opts.Step != "" && s.Name != opts.Step {
 			continue
 		}
-		entries, _, err := c.store.ReadLog(ctx, workflows.LogKey(s.Key), 0)
-		if err != nil {
-			return storeError(err, "reading the log of step "+s.Name)
-		}
-		if err := tell(s.Name, entries, opts.Since, each); err != nil {
-			return err
+		for _, key := range s.keys {
+			entries, _, err := c.store.ReadLog(ctx, workflows.LogKey(key), 0)
+			if err != nil {
+				return storeError(err, "reading the log of step "+s.Name)
+			}
+			if err := tell(s.Name, entries, opts.Since, each); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/workflows"
 )
 
 // Run is a run as its history tells it.
@@ -28,13 +29,16 @@ type Run struct {
 	Outputs   json.RawMessage `json:"outputs,omitempty"`
 	// Error is a failed run's; its step is empty where the run failed as a whole.
 	Error *engine.StepError `json:"error,omitempty"`
-	// Steps are in declared order once the plan is loaded.
+	// Waiting says why nothing runs yet: the run's turn has not come.
+	Waiting string `json:"waiting,omitempty"`
+	// Steps are in declared order once the plan is loaded, those with for_each by instance once they have some.
 	Steps []*Step `json:"steps"`
 }
 
-// Step is a step of a run. Until it is scheduled it is pending, or, in a run that succeeded, skipped.
+// Step is a step of a run, one instance of a step, or what undoes either. Until it is scheduled it is pending, or, in a run that
+// succeeded, skipped.
 type Step struct {
-	Name     string        `json:"step"`
+	Name     string        `json:"step"` // its address
 	Type     string        `json:"type"`
 	Status   engine.Status `json:"status"`
 	Key      string        `json:"key,omitempty"`
@@ -42,7 +46,15 @@ type Step struct {
 	Worker   string        `json:"worker,omitempty"` // identity of the one that has, or had, the last attempt
 	Attempt  int           `json:"attempt,omitempty"`
 	Progress *sdk.Progress `json:"progress,omitempty"`
-	// Waiting says why a step that was scheduled does not run: it is in its queue, or between two attempts.
+	// Round is which time the step runs by itself, from 2 on.
+	Round int `json:"round,omitempty"`
+	// Child is the workflow id of the run that a step of the type `pipeline` started.
+	Child string `json:"child,omitempty"`
+	// Approval is what is to be decided, of a step that waits for a person.
+	Approval string `json:"approval,omitempty"`
+	// Kept tells that the outputs are an earlier run's, and the step was not started.
+	Kept bool `json:"kept,omitempty"`
+	// Waiting says why a step that was scheduled does not run: it is in its queue, between two attempts or rounds, or waits itself.
 	Waiting string `json:"waiting,omitempty"`
 	// LastFailure is that of the attempt before this one.
 	LastFailure string            `json:"last_failure,omitempty"`
@@ -52,6 +64,9 @@ type Step struct {
 	ScheduledAt *time.Time        `json:"scheduled_at,omitempty"`
 	StartedAt   *time.Time        `json:"started_at,omitempty"` // of the last attempt
 	EndedAt     *time.Time        `json:"ended_at,omitempty"`
+
+	keys   []string // of all rounds
+	events bool     // the history tells of it
 }
 
 // converterPayloads is any set of Temporal's values.
@@ -67,22 +82,35 @@ func (r *Run) Step(name string) *Step {
 	return nil
 }
 
-// Run tells how a run stands. An empty runID means the workflow id's latest. It needs no worker.
+// Run tells how a run stands. An empty runID means the workflow id's latest. It needs no worker; one that answers also tells of the steps
+// that leave nothing in the history.
 func (c *Client) Run(ctx context.Context, id, runID string) (*Run, error) {
-	desc, err := c.temporal.DescribeWorkflowExecution(ctx, id, runID)
+	runID, err := c.first(ctx, id, runID)
+	if err != nil {
+		return nil, err
+	}
+	f := newFold(id, runID)
+	for next := true; next; {
+		read := f.run.RunID
+		iter := c.temporal.GetWorkflowHistory(ctx, id, read, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for iter.HasNext() {
+			event, err := iter.Next()
+			if err != nil {
+				return nil, c.wrapRun(err, id, "reading the history of")
+			}
+			f.event(event)
+		}
+		next = f.run.RunID != read
+	}
+	desc, err := c.temporal.DescribeWorkflowExecution(ctx, id, f.run.RunID)
 	if err != nil {
 		return nil, c.wrapRun(err, id, "looking at")
 	}
-	f := newFold(id, desc.GetWorkflowExecutionInfo().GetExecution().GetRunId())
-	iter := c.temporal.GetWorkflowHistory(ctx, id, f.run.RunID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	for iter.HasNext() {
-		event, err := iter.Next()
-		if err != nil {
-			return nil, c.wrapRun(err, id, "reading the history of")
-		}
-		f.event(event)
-	}
 	f.pending(desc.GetPendingActivities())
+	if f.untold() {
+		f.report(c.report(ctx, id, f.run.RunID))
+	}
+	f.flatten()
 	return f.run, nil
 }
 
@@ -111,7 +139,7 @@ func (c *Client) List(ctx context.Context, opts ListOptions) ([]Summary, error) 
 	if opts.Limit <= 0 {
 		opts.Limit = 100
 	}
-	query := fmt.Sprintf("TaskQueue = %q", "cpub")
+	query := fmt.Sprintf(`TaskQueue = %q AND WorkflowType != %q AND ExecutionStatus != "ContinuedAsNew"`, workflows.TaskQueue, workflows.LockWorkflow)
 	if opts.Pipeline != "" {
 		query += fmt.Sprintf(" AND WorkflowType = %q", opts.Pipeline)
 	}
@@ -160,16 +188,6 @@ func statusOf(s enumspb.WorkflowExecutionStatus) engine.Status {
 	default:
 		return engine.StatusRunning
 	}
-}
-
-// Cancel asks a run to end in good order: its steps are stopped and what they made is removed.
-func (c *Client) Cancel(ctx context.Context, id, runID string) error {
-	return c.wrapRun(c.temporal.CancelWorkflow(ctx, id, runID), id, "cancelling")
-}
-
-// Terminate ends a run at once, without any code of ours running: what its steps left is removed later, by the workers' sweepers.
-func (c *Client) Terminate(ctx context.Context, id, runID, reason string) error {
-	return c.wrapRun(c.temporal.TerminateWorkflow(ctx, id, runID, reason), id, "terminating")
 }
 
 // Result waits for a run's end and tells how it stands then.

@@ -145,6 +145,7 @@ func (l *lab) keep(t *testing.T, name, id, runID string) {
 	}
 	replayer := tworker.NewWorkflowReplayer()
 	replayer.RegisterDynamicWorkflow(workflows.Pipeline, workflow.DynamicRegisterOptions{})
+	replayer.RegisterWorkflowWithOptions(workflows.Lock, workflow.RegisterOptions{Name: workflows.LockWorkflow})
 	if err := replayer.ReplayWorkflowHistory(nil, h); err != nil {
 		t.Errorf("replaying: %v", err)
 	}
