@@ -387,12 +387,12 @@ func (st *stepState) together() Status {
 	}
 }
 
-// failed notes a failure, which ends the main part unless the step says otherwise.
+// failed notes a failure, which ends the main part unless the step says otherwise. One that comes after a cancel is that cancel's doing.
 func (s *Schedule) failed(step int, err *StepError, address string) {
 	err.Step = address
 	switch {
 	case s.script.plan()[step].ContinueOnError:
-	case s.phase == phaseMain && s.err == nil:
+	case s.phase == phaseMain && s.err == nil && !s.cancelled:
 		s.err = err
 	case s.phase != phaseMain && s.late == nil:
 		s.late = err
@@ -469,12 +469,17 @@ func (s *Schedule) endMain() {
 }
 
 // wasCancelled tells that a cancel changed something: one that came too late does not.
+//
+// A step that failed while it was being cancelled counts: it might have been retried, had there been no cancel.
 func (s *Schedule) wasCancelled() bool {
 	for i, step := range s.script.plan() {
 		if step.Section != eval.Main {
 			continue
 		}
 		st := &s.steps[i]
+		if s.cancelled && s.err == nil && st.status == StatusFailed && !step.ContinueOnError {
+			return true
+		}
 		if !st.status.ended() || slices.ContainsFunc(st.instances, func(inst instance) bool {
 			return !inst.status.ended() || inst.status == StatusCancelled
 		}) {

@@ -407,6 +407,12 @@ func TestScheduleEnds(t *testing.T) {
 			s.Done("c", ok)
 			s.Ready()
 		}, StatusCancelled, "[pending cancelled succeeded]"},
+		{"a failure after a cancel is the cancel's", nil, func(s *Schedule) {
+			s.Ready()
+			s.Cancel()
+			s.Done("c", ok)
+			s.Done("a", Outcome{Err: &StepError{Code: "endpoint"}})
+		}, StatusCancelled, "[pending failed succeeded]"},
 		{"a cancel that came too late changes nothing", nil, func(s *Schedule) {
 			s.Ready()
 			s.Done("a", ok)
