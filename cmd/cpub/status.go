@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/containerpub/cpub/cmd/cpub/internal/view"
+	"github.com/containerpub/cpub/workflows/client"
 )
 
 func newStatus(c *stdio) *cobra.Command {
@@ -35,13 +36,30 @@ does, and ends with the run's exit code.`,
 			case asJSON:
 				return c.printJSON(run)
 			}
-			return printStatus(c, viewOf(run))
+			if err := printStatus(c, viewOf(run)); err != nil {
+				return err
+			}
+			return printLines(c.out, answers(run))
 		}),
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow the run to its end")
 	runIDFlag(cmd, &runID)
 	jsonFlag(cmd, &asJSON)
 	return cmd
+}
+
+// answers says what a run waits for, and how to answer the steps that wait for a person.
+func answers(r *client.Run) (lines []string) {
+	if r.Waiting != "" {
+		lines = append(lines, "", "waits for its turn: "+view.Clean(r.Waiting))
+	}
+	for _, s := range r.Undecided() {
+		lines = append(lines, "", view.Clean(s.Name)+" waits for approval: "+view.Clean(s.Approval))
+		for _, verb := range []string{"approve", "reject"} {
+			lines = append(lines, "  cpub "+verb+" "+view.Quote(r.ID)+" "+view.Quote(s.Name))
+		}
+	}
+	return lines
 }
 
 // runIDFlag chooses among runs of one id.

@@ -53,7 +53,7 @@ func feed(ctx context.Context, cl *client.Client, known *view.Run, updates chan<
 			u.say = "Temporal answers again."
 		default:
 			run = fold(run, e)
-			u.run = run
+			u.run, u.say = run, wanted(known.ID, e)
 		}
 		send(u)
 	})
@@ -62,6 +62,17 @@ func feed(ctx context.Context, cl *client.Client, known *view.Run, updates chan<
 		return
 	}
 	send(update{run: whole(run, last), end: true})
+}
+
+// wanted says what a run waits for that somebody may have to do; empty if nothing.
+func wanted(id string, e client.Event) string {
+	switch {
+	case e.Kind == client.RunWaits:
+		return "The run waits for its turn: " + view.Clean(e.Message)
+	case e.Approval != "":
+		return view.Clean(e.Step) + " waits for approval: " + view.Clean(e.Approval) + " (cpub approve " + view.Quote(id) + " " + view.Quote(e.Step) + ")"
+	}
+	return ""
 }
 
 // fold gives the run after an event. What it was before stays as it is.
@@ -91,7 +102,7 @@ func fold(before *view.Run, e client.Event) *view.Run {
 func foldStep(s *view.Step, e client.Event) {
 	switch e.Kind {
 	case client.StepScheduled:
-		s.Status = view.Queued
+		s.Status, s.Ended, s.Failure = view.Queued, time.Time{}, nil
 	case client.StepStarted:
 		s.Status, s.Attempt, s.Started, s.Progress = view.Running, e.Attempt, e.Time, sdk.Progress{}
 		if e.Message != "" {

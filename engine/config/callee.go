@@ -2,8 +2,11 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -74,10 +77,13 @@ func (m *Module) loadSource(ctx context.Context, c *eval.Callee, opts Options, f
 	case len(from) >= maxSources:
 		return wrong("Modules may name each other %d deep.", maxSources)
 	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return wrong("There is no folder %q beside this module's files.", c.Source)
+	}
 	module, diags := load(ctx, dir, m.schemas, opts, from)
-	m.sources[c.Source] = module
-	maps.Copy(m.callees, module.callees)
 	if !diags.HasErrors() {
+		m.sources[c.Source] = module
+		maps.Copy(m.callees, module.callees)
 		return nil
 	}
 	first := diags[0]

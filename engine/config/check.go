@@ -146,6 +146,9 @@ func (m *Module) UnknownSteps(p *eval.Pipeline) map[string]cty.Value {
 }
 
 func (m *Module) checkType(s *eval.Step) hcl.Diagnostics {
+	if s.Type == "" {
+		return nil // told with its labels
+	}
 	offer, ok := m.schemas[s.Type]
 	if !ok {
 		hint := eval.Suggest(s.Type, m.schemas.names())

@@ -140,7 +140,7 @@ func checkBuiltin(st *Step, input cty.Value) hcl.Diagnostics {
 		return nil
 	}
 	if duration.IsNull() == at.IsNull() {
-		return wrong(`A step of the type "wait" needs one of "duration" and "at".`, st.DeclRange)
+		return wrong(`A step of the type "wait" takes either "duration" or "at": one of them, and not both.`, st.DeclRange)
 	}
 	if at.IsNull() {
 		return nil

@@ -125,7 +125,7 @@ func labels(b *hclsyntax.Block, want ...string) hcl.Diagnostics {
 		return hcl.Diagnostics{{
 			Severity: hcl.DiagError,
 			Summary:  "Wrong labels",
-			Detail:   fmt.Sprintf("%s block with %d labels is not possible here; it is written `%s { … }`.", sentence(article(b.Type)), len(b.Labels), form),
+			Detail:   fmt.Sprintf("%s block is written `%s { … }`; the number of labels here is %d.", sentence(article(b.Type)), form, len(b.Labels)),
 			Subject:  at.Ptr(),
 		}}
 	}

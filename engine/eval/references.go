@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/containerpub/cpub/sdk/schema"
 )
@@ -152,6 +153,7 @@ func (c referenceCheck) check(exprs []hcl.Expression) hcl.Diagnostics {
 	refs, diags := references(exprs...)
 	for _, e := range exprs {
 		diags = append(diags, checkFunctions(e)...)
+		diags = append(diags, c.splats(e)...)
 	}
 	for _, r := range refs {
 		switch r.Root {
@@ -175,6 +177,34 @@ func (c referenceCheck) check(exprs []hcl.Expression) hcl.Diagnostics {
 			}
 		}
 	}
+	return diags
+}
+
+// splats reports step.NAME[*] of a step with for_each: its instances are the values of an object, which a splat takes for one thing.
+func (c referenceCheck) splats(e hcl.Expression) (diags hcl.Diagnostics) {
+	syntax := native(e)
+	if syntax == nil || c.noSteps {
+		return nil
+	}
+	_ = hclsyntax.VisitAll(syntax, func(n hclsyntax.Node) hcl.Diagnostics {
+		splat, ok := n.(*hclsyntax.SplatExpr)
+		if !ok {
+			return nil
+		}
+		source, ok := hcl.UnwrapExpression(splat.Source).(*hclsyntax.ScopeTraversalExpr)
+		if !ok || source.Traversal.RootName() != "step" || len(source.Traversal) != 2 {
+			return nil
+		}
+		r, wrong := reference(source.Traversal)
+		if s := c.p.Step(r.Name); wrong == nil && s != nil && s.ForEach != nil {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Wrong reference",
+				Detail:  fmt.Sprintf("The instances of step.%s are an object by key, no list. Write values(step.%s)[*].OUTPUT.", r.Name, r.Name),
+				Subject: splat.Range().Ptr(),
+			})
+		}
+		return nil
+	})
 	return diags
 }
 
