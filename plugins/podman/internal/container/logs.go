@@ -19,7 +19,7 @@ import (
 type follower struct {
 	a      *run
 	output *output
-	frames int // how many frames were taken over
+	told   map[string]int64 // by stream: how many bytes went to the live log
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -27,12 +27,12 @@ type follower struct {
 // followLogs starts to read the log, from its beginning.
 func (a *run) followLogs(ctx context.Context, out *output) *follower {
 	ctx, cancel := context.WithCancel(ctx)
-	f := &follower{a: a, output: out, cancel: cancel, done: make(chan struct{})}
+	f := &follower{a: a, output: out, told: map[string]int64{}, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(f.done)
 		for ctx.Err() == nil {
-			// How it ended does not matter: what is missing is read again, by skipping what is there.
-			_ = f.read(ctx, true)
+			// How it ended does not matter: what is missing is read again.
+			_ = f.read(ctx, true, f.tell)
 			select {
 			case <-ctx.Done():
 			case <-time.After(poll):
@@ -42,22 +42,47 @@ func (a *run) followLogs(ctx context.Context, out *output) *follower {
 	return f
 }
 
-// finish ends the following. If the container has ended, the rest of the log is read.
+// finish ends the following. If the container has ended, the whole log is read once more, and kept: what following gives is good for
+// looking at, but 4.3.1's loses lines at the end, and parts of lines on a busy machine.
 func (f *follower) finish(ctx context.Context, ended bool) error {
 	f.cancel()
 	<-f.done
 	if !ended {
 		return nil
 	}
-	err := client.Retry(ctx, outage, func() error { return f.read(ctx, false) })
+	err := client.Retry(ctx, outage, func() error {
+		if err := f.output.reset(); err != nil {
+			return err
+		}
+		return f.read(ctx, false, f.keep)
+	})
 	if err != nil {
 		return fmt.Errorf("reading the container's log: %w", err)
 	}
 	return nil
 }
 
-// read reads the log from its start, and takes over what comes after the frames that are there already.
-func (f *follower) read(ctx context.Context, follow bool) error {
+// keep keeps a part of the log, and tells what is new of it. offset is the part's place in its stream.
+func (f *follower) keep(stream string, p []byte, offset int64) error {
+	if err := f.output.write(stream, p); err != nil {
+		return err
+	}
+	return f.tell(stream, p, offset)
+}
+
+// tell gives the live log what is new of a part.
+func (f *follower) tell(stream string, p []byte, offset int64) error {
+	end := offset + int64(len(p))
+	if end <= f.told[stream] {
+		return nil
+	}
+	_, err := f.output.live[stream].Write(p[max(f.told[stream]-offset, 0):])
+	f.told[stream] = end
+	return err
+}
+
+// read gives take the log from its start, part by part.
+func (f *follower) read(ctx context.Context, follow bool, take func(stream string, p []byte, offset int64) error) error {
 	resp, err := f.a.Client.Do(ctx, client.Call{
 		Method: http.MethodGet, Endpoint: "/containers/%s/logs", Path: []string{owner.Name(f.a.req.Key)},
 		Query: url.Values{"stdout": {"true"}, "stderr": {"true"}, "follow": {strconv.FormatBool(follow)}},
@@ -66,7 +91,8 @@ func (f *follower) read(ctx context.Context, follow bool) error {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	for n := 0; ; n++ {
+	read := map[string]int64{}
+	for {
 		stream, frame, err := readFrame(resp.Body)
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -74,13 +100,10 @@ func (f *follower) read(ctx context.Context, follow bool) error {
 		if err != nil {
 			return err
 		}
-		if n < f.frames {
-			continue
-		}
-		if err := f.output.write(stream, frame); err != nil {
+		if err := take(stream, frame, read[stream]); err != nil {
 			return err
 		}
-		f.frames++
+		read[stream] += int64(len(frame))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/containerpub/cpub/sdk"
 )
@@ -14,10 +13,8 @@ import (
 // maxArtifact is the most of a log that becomes an artifact, in bytes.
 const maxArtifact = 256 << 20
 
-// output takes a container's output: live to the step's log, whole to a file, and the beginning of each stream to the
-// step's outputs.
+// output takes a container's output: whole to a file, and the beginning of each stream to the step's outputs. live is the step's log.
 type output struct {
-	mu      sync.Mutex
 	file    *os.File
 	written int64
 	stdout  capped
@@ -37,24 +34,34 @@ func newOutput(req *sdk.Request, limit int64) (*output, error) {
 }
 
 func (o *output) write(stream string, p []byte) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	if stream == "stdout" {
 		o.stdout.write(p)
 	} else {
 		o.stderr.write(p)
 	}
-	_, err := o.live[stream].Write(p)
 	if o.written >= maxArtifact {
-		return err
+		return nil
 	}
-	n, ferr := o.file.Write(p)
+	n, err := o.file.Write(p)
 	o.written += int64(n)
 	if o.written >= maxArtifact {
 		_, cut := fmt.Fprintf(o.file, "\n[the log is cut here: it is longer than %d MiB]\n", maxArtifact>>20)
-		ferr = errors.Join(ferr, cut)
+		err = errors.Join(err, cut)
 	}
-	return errors.Join(err, ferr)
+	return err
+}
+
+// reset forgets what was written.
+func (o *output) reset() error {
+	o.written, o.stdout, o.stderr = 0, capped{limit: o.stdout.limit}, capped{limit: o.stderr.limit}
+	err := o.file.Truncate(0)
+	if err == nil {
+		_, err = o.file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return fmt.Errorf("making the log anew: %w", err)
+	}
+	return nil
 }
 
 func (o *output) close() error { return o.file.Close() }
