@@ -61,6 +61,7 @@ func (d *driver) approve(ctx workflow.Context, task engine.Task, t *track) {
 		d.done(ctx, task, t, o)
 	}
 	d.sel.AddFuture(decided, func(f workflow.Future) {
+		d.working--
 		var v verdict
 		_ = f.Get(ctx, &v) // never fails: it is settled with a value
 		end(decision(v, timeText(workflow.Now(ctx))))
@@ -107,11 +108,17 @@ func Rejected(d Decision) string {
 func (r *run) handleDecisions(ctx workflow.Context) error {
 	for _, name := range []string{Approve, Reject} {
 		approved := name == Approve
-		err := workflow.SetUpdateHandlerWithOptions(ctx, name, func(_ workflow.Context, d Decision) (string, error) {
+		err := workflow.SetUpdateHandlerWithOptions(ctx, name, func(ctx workflow.Context, d Decision) (string, error) {
+			if err := workflow.Await(ctx, r.isDriven); err != nil {
+				return "", err
+			}
 			return r.decide(d, approved)
 		}, workflow.UpdateHandlerOptions{
 			Description: "answers a step that waits for approval",
 			Validator: func(_ workflow.Context, d Decision) error {
+				if !r.driven {
+					return nil // nobody knows yet what waits
+				}
 				_, err := r.undecided(d)
 				return err
 			},
@@ -120,7 +127,11 @@ func (r *run) handleDecisions(ctx workflow.Context) error {
 			return fmt.Errorf("setting up the update %s: %w", name, err)
 		}
 		signals := workflow.GetSignalChannel(ctx, name)
+		r.decisions = append(r.decisions, signals)
 		workflow.Go(ctx, func(ctx workflow.Context) {
+			if workflow.Await(ctx, r.isDriven) != nil {
+				return // cancelled before it began
+			}
 			for {
 				var d Decision
 				signals.Receive(ctx, &d)
@@ -133,6 +144,14 @@ func (r *run) handleDecisions(ctx workflow.Context) error {
 	return nil
 }
 
+// isDriven tells that what the run waits for is known: a run that continues as new must find out first.
+func (r *run) isDriven() bool { return r.driven }
+
+// decisionsTaken tells that no signal waits to be taken.
+func (r *run) decisionsTaken() bool {
+	return !slices.ContainsFunc(r.decisions, func(c workflow.ReceiveChannel) bool { return c.Len() > 0 })
+}
+
 // decide settles an approval, and gives the step that it was of.
 func (r *run) decide(d Decision, approved bool) (string, error) {
 	step, err := r.undecided(d)
@@ -143,6 +162,7 @@ func (r *run) decide(d Decision, approved bool) (string, error) {
 	if a.settle != nil {
 		a.settle.SetValue(verdict{d, approved})
 		a.settle = nil
+		r.working++ // until it is taken
 	}
 	return step, nil
 }

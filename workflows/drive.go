@@ -38,8 +38,9 @@ func (r *run) drive(ctx workflow.Context, from *Continuation) (result engine.Res
 	if from != nil {
 		d.resume()
 	}
+	r.driven = true
 	for {
-		full := r.info.GetContinueAsNewSuggested()
+		full := r.info.GetContinueAsNewSuggested() && ctx.Err() == nil // a cancel would be forgotten
 		if !full {
 			for _, task := range r.sched.Ready() {
 				d.start(task)
@@ -50,7 +51,10 @@ func (r *run) drive(ctx workflow.Context, from *Continuation) (result engine.Res
 			return result, false
 		}
 		if full && r.working == 0 {
-			return engine.Result{}, true
+			if err := workflow.Await(late, r.decisionsTaken); err == nil && r.working == 0 {
+				return engine.Result{}, true
+			}
+			continue
 		}
 		d.sel.Select(ctx)
 	}

@@ -85,8 +85,10 @@ type run struct {
 	// working is how much is under way that a run cannot continue as new over.
 	working   int
 	approvals map[string]*approval // by address
-	waiting   string               // why nothing runs yet
-	lock      string               // the key that the run holds
+	decisions []workflow.ReceiveChannel
+	driven    bool   // drive runs
+	waiting   string // why nothing runs yet
+	lock      string // the key that the run holds
 }
 
 // track is what a run remembers of a step that it started.

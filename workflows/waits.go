@@ -79,10 +79,8 @@ func (d *driver) call(ctx workflow.Context, task engine.Task, t *track) {
 	if len(in.Variables) == 0 {
 		in.Variables = json.RawMessage("{}")
 	}
+	// Nothing of a reset is in the id: what was started before it is replayed after it.
 	id := d.info.WorkflowExecution.ID + "/" + task.ID
-	if g := d.generation(); g != "" {
-		id += "@" + g
-	}
 	childCtx, stop := workflow.WithCancel(ctx)
 	expired := false
 	if task.Timeout > 0 {

@@ -146,7 +146,8 @@ func (l *lab) keep(t *testing.T, name, id, runID string) {
 	replayer := tworker.NewWorkflowReplayer()
 	replayer.RegisterDynamicWorkflow(workflows.Pipeline, workflow.DynamicRegisterOptions{})
 	replayer.RegisterWorkflowWithOptions(workflows.Lock, workflow.RegisterOptions{Name: workflows.LockWorkflow})
-	if err := replayer.ReplayWorkflowHistory(nil, h); err != nil {
+	run := workflow.Execution{ID: id, RunID: "replayed"} // the ids of children are made of the run's
+	if err := replayer.ReplayWorkflowHistoryWithOptions(nil, h, tworker.ReplayWorkflowHistoryOptions{OriginalExecution: run}); err != nil {
 		t.Errorf("replaying: %v", err)
 	}
 	if !*update {
