@@ -63,6 +63,7 @@ func TestRecall(t *testing.T) {
 				if id := scheduled[e.GetActivityTaskCompletedEventAttributes().GetScheduledEventId()]; slices.Contains(all, id) {
 					done = append(done, id)
 				}
+			default:
 			}
 		}
 		switch whole.GetEvents()[n].GetEventType() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/containerpub/cpub/engine/artifact"
+	"github.com/containerpub/cpub/sdk"
 )
 
 // TestArtifact holds the digests that a plan gives files and folders against those that the store gives them.
@@ -49,7 +50,7 @@ func TestArtifact(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer root.Close()
-		got := u.Artifact
+		var got sdk.Artifact
 		if name == "" {
 			got, err = store.PutDir(t.Context(), root, u.Artifact.Name)
 		} else {

@@ -55,7 +55,7 @@ func TestRerun(t *testing.T) {
 	l := newLab(t)
 	var broken atomic.Bool
 	broken.Store(true)
-	echo := func(_ context.Context, call engine.Call, _ engine.Observer) (json.RawMessage, error) {
+	echo := func(_ context.Context, _ engine.Call, _ engine.Observer) (json.RawMessage, error) {
 		if broken.Load() {
 			return nil, sdk.Failed("broken", nil, errors.New("not yet"))
 		}
