@@ -7,18 +7,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/containerpub/cpub/workflows"
 	"github.com/containerpub/cpub/workflows/client"
 )
 
 // decide answers a step of a run.
-type decide func(ctx context.Context, cl *client.Client, id, runID string, d workflows.Decision) (step string, err error)
+type decide func(ctx context.Context, cl *client.Client, id, runID string, d client.Decision) (step string, err error)
 
 func newApprove(c *stdio) *cobra.Command {
 	return newDecision(c, "approve", "approved", "Approve a step that waits for it",
 		`approve lets a run go on that waits for approval. STEP may be left out where one
 step alone waits; cpub status shows those that do.`,
-		func(ctx context.Context, cl *client.Client, id, runID string, d workflows.Decision) (string, error) {
+		func(ctx context.Context, cl *client.Client, id, runID string, d client.Decision) (string, error) {
 			return cl.Approve(ctx, id, runID, d)
 		})
 }
@@ -27,7 +26,7 @@ func newReject(c *stdio) *cobra.Command {
 	return newDecision(c, "reject", "rejected", "Refuse a step that waits for approval",
 		`reject fails the step of a run that waits for approval. STEP may be left out where
 one step alone waits; cpub status shows those that do.`,
-		func(ctx context.Context, cl *client.Client, id, runID string, d workflows.Decision) (string, error) {
+		func(ctx context.Context, cl *client.Client, id, runID string, d client.Decision) (string, error) {
 			return cl.Reject(ctx, id, runID, d)
 		})
 }
@@ -36,7 +35,7 @@ func newDecision(c *stdio, name, done, short, long string, answer decide) *cobra
 	var (
 		asJSON bool
 		runID  string
-		d      workflows.Decision
+		d      client.Decision
 	)
 	cmd := &cobra.Command{
 		Use: name + " RUN [STEP]", Short: short, Long: long,

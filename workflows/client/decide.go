@@ -25,6 +25,9 @@ func (e *UndecidedError) Error() string { return fmt.Sprintf("run %q: %s", e.ID,
 // decideTime is how long a worker has to take a decision.
 const decideTime = 15 * time.Second
 
+// Decision answers a step that waits for a person.
+type Decision = workflows.Decision
+
 // Approve answers a step of a run that waits for approval, and gives the step's address. What answers nothing is an *UndecidedError.
 func (c *Client) Approve(ctx context.Context, id, runID string, d workflows.Decision) (step string, err error) {
 	return c.decide(ctx, id, runID, workflows.Approve, d)
