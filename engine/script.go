@@ -29,6 +29,15 @@ func (r *runScript) inputs(steps map[string]cty.Value) eval.Inputs {
 	return eval.Inputs{Variables: r.vars, Steps: steps, RunID: r.start.RunID, StartedAt: r.start.StartedAt, Files: r.program.files}
 }
 
+// inputsIn are those at a run's point: after the main part, they tell why it failed.
+func (r *runScript) inputsIn(steps map[string]cty.Value, s *Schedule) eval.Inputs {
+	in := r.inputs(steps)
+	if s.phase != phaseMain {
+		in.RunError = errorValue(s.err)
+	}
+	return in
+}
+
 // scope sees the variables and these steps. It has a budget of its own.
 func (r *runScript) scope(steps map[string]cty.Value) *eval.Scope {
 	return r.program.module.Scope(r.program.pipeline, r.inputs(steps))
@@ -48,11 +57,8 @@ func (r *runScript) scopeOf(ref ref, s *Schedule, self cty.Value) (*eval.Scope, 
 	if err != nil {
 		return nil, err
 	}
-	in := r.inputs(steps)
+	in := r.inputsIn(steps, s)
 	in.Self = self
-	if s.phase != phaseMain {
-		in.RunError = errorValue(s.err)
-	}
 	if s.steps[ref.step].keyed {
 		all, err := r.instancesOf(ref.step, s)
 		if err != nil {
@@ -100,10 +106,7 @@ func (r *runScript) instancesOf(step int, s *Schedule) (eval.Instances, *StepErr
 	if err != nil {
 		return eval.Instances{}, err
 	}
-	in := r.inputs(steps)
-	if s.phase != phaseMain {
-		in.RunError = errorValue(s.err)
-	}
+	in := r.inputsIn(steps, s)
 	all, diags := r.program.module.Scope(r.program.pipeline, in).ForEach(r.block(step))
 	switch {
 	case diags.HasErrors():
@@ -117,6 +120,9 @@ func (r *runScript) instancesOf(step int, s *Schedule) (eval.Instances, *StepErr
 
 // skips evaluates a step's `when`.
 func (r *runScript) skips(ref ref, s *Schedule) (bool, *StepError) {
+	if r.block(ref.step).When == nil {
+		return false, nil
+	}
 	scope, err := r.scopeOf(ref, s, cty.NilVal)
 	if err != nil {
 		return false, err

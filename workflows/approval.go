@@ -66,12 +66,7 @@ func (d *driver) approve(ctx workflow.Context, task engine.Task, t *track) {
 		_ = f.Get(ctx, &v) // never fails: it is settled with a value
 		end(decision(v, timeText(workflow.Now(ctx))))
 	})
-	cancelled, settleCancel := workflow.NewFuture(ctx)
-	workflow.Go(timerCtx, func(ctx workflow.Context) {
-		ctx.Done().Receive(ctx, nil)
-		settleCancel.SetValue(nil)
-	})
-	d.sel.AddFuture(cancelled, func(workflow.Future) { end(engine.Outcome{Cancelled: true}) })
+	d.sel.AddFuture(ended(timerCtx), func(workflow.Future) { end(engine.Outcome{Cancelled: true}) })
 	if task.Timeout > 0 {
 		left := max(task.Timeout-workflow.Now(ctx).Sub(t.Scheduled), 0)
 		timer := workflow.NewTimerWithOptions(timerCtx, left, workflow.TimerOptions{Summary: "timeout of " + task.Summary})

@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/containerpub/cpub/engine"
@@ -56,15 +56,12 @@ func (r *run) continueAsNew(ctx workflow.Context, variables json.RawMessage) err
 	if err != nil {
 		return err
 	}
-	ctx = workflow.WithActivityOptions(ctx, snapshotOptions("keep what the run knows"))
+	ctx = ownActivity(ctx, "keep what the run knows")
 	var digest string
-	for rest := data; ; rest = rest[min(maxPart, len(rest)):] {
-		req := KeepRequest{Before: digest, Part: rest[:min(maxPart, len(rest))], Last: len(rest) <= maxPart}
+	for part := range slices.Chunk(data, maxPart) {
+		req := KeepRequest{Before: digest, Part: part}
 		if err := workflow.ExecuteActivity(ctx, KeepActivity, req).Get(ctx, &digest); err != nil {
 			return err
-		}
-		if req.Last {
-			break
 		}
 	}
 	return workflow.NewContinueAsNewError(ctx, r.info.WorkflowType.Name, variables, Continuation{Snapshot: digest})
@@ -93,7 +90,7 @@ func (r *run) restore(ctx workflow.Context, from *Continuation) error {
 
 // fetch has the parts of what is packed in the store brought into the history.
 func fetch(ctx workflow.Context, digest, summary string) (data []byte, err error) {
-	ctx = workflow.WithActivityOptions(ctx, snapshotOptions(summary))
+	ctx = ownActivity(ctx, summary)
 	for {
 		var part RestoredPart
 		err := workflow.ExecuteActivity(ctx, RestoreActivity, RestoreRequest{Snapshot: digest, Offset: len(data)}).Get(ctx, &part)
@@ -116,13 +113,6 @@ func (d *driver) resume() {
 	for _, task := range tasks {
 		task.Delay = 0 // it has passed
 		d.start(task)
-	}
-}
-
-func snapshotOptions(summary string) workflow.ActivityOptions {
-	return workflow.ActivityOptions{
-		StartToCloseTimeout: time.Minute, Summary: summary,
-		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second},
 	}
 }
 
@@ -169,7 +159,6 @@ type Snapshots struct{ Store SnapshotStore }
 type KeepRequest struct {
 	Before string `json:"before,omitempty"`
 	Part   []byte `json:"part"`
-	Last   bool   `json:"last"`
 }
 
 // Keep puts a part, behind those before it, into the store, and gives the digest of all of them.

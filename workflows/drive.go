@@ -68,15 +68,19 @@ type driver struct {
 	late  workflow.Context // of what comes after the main part: a cancel of the run does not reach it
 }
 
-// watchCancel lets no step start any more once the workflow is cancelled. Temporal itself cancels those under way. A future stands
-// for the cancel, since a closed channel would be selected for ever.
+// watchCancel lets no step start any more once the workflow is cancelled. Temporal itself cancels those under way.
 func (d *driver) watchCancel(ctx workflow.Context) {
-	cancelled, settle := workflow.NewFuture(ctx)
+	d.sel.AddFuture(ended(ctx), func(workflow.Future) { d.sched.Cancel() })
+}
+
+// ended gives a future that stands for a context's end: a selector would select its closed channel for ever.
+func ended(ctx workflow.Context) workflow.Future {
+	future, settle := workflow.NewFuture(ctx)
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		ctx.Done().Receive(ctx, nil)
 		settle.SetValue(nil)
 	})
-	d.sel.AddFuture(cancelled, func(workflow.Future) { d.sched.Cancel() })
+	return future
 }
 
 // watchTimeout ends the main part when the pipeline's time runs out. What comes after it has its own time.

@@ -11,7 +11,6 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/containerpub/cpub/engine/eval"
@@ -270,7 +269,7 @@ func (r *run) acquire(ctx workflow.Context) error {
 	r.lock, r.waiting = c.Key, "concurrency "+c.Key
 	defer func() { r.waiting = "" }()
 	req := LockRequest{Key: c.Key, WorkflowID: r.info.WorkflowExecution.ID, Limit: c.Limit, OnLimit: c.OnLimit}
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, lockOptions(c.Key)), AcquireActivity, req).Get(ctx, nil)
+	err := workflow.ExecuteActivity(ownActivity(ctx, "concurrency "+c.Key), AcquireActivity, req).Get(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -291,13 +290,6 @@ func (r *run) acquire(ctx workflow.Context) error {
 			r.lock = ""
 			return fmt.Errorf("%w: %d of %d with the key %q run", errRejected, g.Holders, c.Limit, c.Key)
 		}
-	}
-}
-
-func lockOptions(key string) workflow.ActivityOptions {
-	return workflow.ActivityOptions{
-		StartToCloseTimeout: time.Minute, Summary: "concurrency " + key,
-		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second},
 	}
 }
 

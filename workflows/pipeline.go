@@ -131,17 +131,21 @@ func (r *run) load(ctx workflow.Context) error {
 			return runError(&engine.StepError{Code: codePlan, Kind: sdk.KindPermanent, Message: fmt.Sprintf("the memo's %s is no string: %v", MemoPlan, err)})
 		}
 	}
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: time.Minute,
-		RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second},
-		Summary:             "plan and routes",
-	})
+	ctx = ownActivity(ctx, "plan and routes")
 	err := workflow.ExecuteActivity(ctx, LoadActivity, req).Get(ctx, &r.loaded)
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
 		return runError(&engine.StepError{Code: codePlan, Kind: sdk.KindPermanent, Message: app.Message()})
 	}
 	return err
+}
+
+// ownActivity gives the options of the activities beside the steps: they are short, and tried until they succeed.
+func ownActivity(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute, Summary: summary,
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second},
+	})
 }
 
 func fromMemo(p *commonpb.Payload, v any) error {

@@ -1,12 +1,9 @@
 package workflows_test
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
-	historypb "go.temporal.io/api/history/v1"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -25,7 +22,7 @@ func TestReplay(t *testing.T) {
 			r := worker.NewWorkflowReplayer()
 			r.RegisterDynamicWorkflow(workflows.Pipeline, workflow.DynamicRegisterOptions{})
 			r.RegisterWorkflowWithOptions(workflows.Lock, workflow.RegisterOptions{Name: workflows.LockWorkflow})
-			h := recorded(t, file)
+			h := history(t, filepath.Base(file))
 			// The ids of children are made of the run's.
 			run := workflow.Execution{ID: h.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowId(), RunID: "replayed"}
 			if err := r.ReplayWorkflowHistoryWithOptions(nil, h, worker.ReplayWorkflowHistoryOptions{OriginalExecution: run}); err != nil {
@@ -33,19 +30,4 @@ func TestReplay(t *testing.T) {
 			}
 		})
 	}
-}
-
-// recorded reads a history, as the Temporal CLI and the UI write them.
-func recorded(t *testing.T, file string) *historypb.History {
-	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	h, err := client.HistoryFromJSON(f, client.HistoryJSONOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
 }

@@ -55,7 +55,7 @@ func Plans(t testing.TB, src string) (plan *engine.Plan, callees []*engine.Plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, diags := config.Load(context.Background(), dir, schemas, config.Options{})
+	module, diags := config.Load(t.Context(), dir, schemas, config.Options{})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
