@@ -7,6 +7,7 @@ import (
 
 	"github.com/containerpub/cpub/engine/eval"
 	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // MaxOutputs is the most bytes of JSON that the outputs of a step, or of a pipeline, may have. More is an artifact.
@@ -62,7 +63,9 @@ type Task struct {
 	// Provider is the instance that the step asks for, "podman.builder", or empty.
 	Provider string
 	// Input is the resolved configuration: a JSON object without what is null.
-	Input        json.RawMessage
+	Input json.RawMessage
+	// Secrets are the texts of Input in which secrets stand.
+	Secrets      []schema.SecretText
 	SchemaDigest string
 	// Location is where the step must run, because something that it uses exists there only; empty: anywhere.
 	Location string

@@ -27,6 +27,9 @@ func (t *Task) inputDigest() string {
 	for _, part := range []string{t.Type, t.Provider, t.Callee, string(t.Input)} {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
+	for _, text := range t.Secrets { // whose names alone count: they may have changed since
+		fmt.Fprintf(h, "%q%+v", text.Path, text.Parts)
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 

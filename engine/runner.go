@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // Runner carries out steps, by whatever means. engine/host implements it with provider processes; tests with functions.
@@ -41,9 +42,11 @@ type Call struct {
 	// Returned tells that the attempt before this one returned a failure.
 	Returned bool `json:"returned,omitempty"`
 	// Queued is how long the attempt waited for a worker.
-	Queued     time.Duration   `json:"queued,omitempty"`
-	Input      json.RawMessage `json:"input"`
-	Checkpoint json.RawMessage `json:"checkpoint,omitempty"`
+	Queued time.Duration   `json:"queued,omitempty"`
+	Input  json.RawMessage `json:"input"`
+	// Secrets are the texts of Input in which secrets stand, by name.
+	Secrets    []schema.SecretText `json:"secrets,omitempty"`
+	Checkpoint json.RawMessage     `json:"checkpoint,omitempty"`
 	// SchemaDigest is the digest of the schema that the plan was checked against; empty for calls that no plan made.
 	SchemaDigest string    `json:"schema_digest,omitempty"`
 	Rules        sdk.Rules `json:"rules"`

@@ -194,7 +194,11 @@ func (r *runScript) undoing(ref ref, s *Schedule) (*Task, *StepError) {
 
 // taskOf checks what was evaluated against what can run.
 func taskOf(stepType string, shape schema.Step, call eval.Call) (*Task, *StepError) {
-	input, err := eval.JSON(call.Input)
+	plain, secrets, err := eval.Secrets(call.Input)
+	if err != nil {
+		return nil, &StepError{Code: CodeInvalid, Kind: kindInvalid, Message: fmt.Sprintf("the step's input cannot be handed over: %v", err)}
+	}
+	input, err := eval.JSON(plain)
 	if errors.Is(err, eval.ErrSensitive) {
 		err = errors.New("a value in it is sensitive, and would stand in the run's history; this build has no sealing")
 	}
@@ -207,7 +211,7 @@ func taskOf(stepType string, shape schema.Step, call eval.Call) (*Task, *StepErr
 			"the step uses values that exist in two places, %s and %s; no worker has both: push and pull one of them", locations[0], locations[1])}
 	}
 	task := &Task{
-		Type: stepType, Input: input, Timeout: call.Timeout, QueueTimeout: call.QueueTimeout,
+		Type: stepType, Input: input, Secrets: secrets, Timeout: call.Timeout, QueueTimeout: call.QueueTimeout,
 		Retry: RetryPolicy{
 			MaxAttempts: call.Retry.MaxAttempts, InitialInterval: call.Retry.InitialInterval,
 			BackoffCoefficient: call.Retry.BackoffCoefficient, MaxInterval: call.Retry.MaxInterval, On: call.Retry.On,

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/containerpub/cpub/sdk/schema"
 )
@@ -62,6 +63,9 @@ type Configuration struct {
 	Instance string
 	// Config is JSON with the shape of Info.Config; attributes that were left out are null or missing.
 	Config json.RawMessage
+	// Secrets are what worker.hcl grants this instance. They stay in the provider's process with what serves the provider, which puts them into the
+	// inputs of steps: the provider's own Configure gets none.
+	Secrets []Secret
 	// Registries are the registries that worker.hcl knows, in its order, with their credentials.
 	Registries []Registry
 	// StateDir is a private folder (0700) of this instance that outlives the process.
@@ -77,6 +81,19 @@ func (c Configuration) Decode(v any) error {
 		return fmt.Errorf("reading the provider's configuration: %w", err)
 	}
 	return nil
+}
+
+// Secret is a secret as it is granted.
+type Secret struct {
+	Name  string
+	Value string
+	// StepTypes are those that may use it; empty: all.
+	StepTypes []string
+}
+
+// For tells whether steps of that type may use it.
+func (s Secret) For(stepType string) bool {
+	return len(s.StepTypes) == 0 || slices.Contains(s.StepTypes, stepType)
 }
 
 // Registry is how to reach one OCI registry.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"path/filepath"
 	"time"
+
+	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // Request is one attempt of one step. It is used by one goroutine tree and is not valid after Run returned; its methods may be
@@ -32,6 +34,11 @@ type Request struct {
 	Queued time.Duration
 	// Input is JSON with the shape of the step type's Input. Attributes that were left out are null or missing.
 	Input json.RawMessage
+	// Secrets are the texts of Input in which secrets stand: for the host, which knows their names. In the provider's process their values
+	// are in Input, and this is empty.
+	Secrets []schema.SecretText
+	// Redactor hides the secrets of Input. What goes to the log and to the outputs passes through it in any case; use it for files. May be nil.
+	Redactor *Redactor
 	// Checkpoint is what the last attempt saved with SaveCheckpoint, or empty.
 	Checkpoint json.RawMessage
 	// Rules are the operator's rules that only the provider can check.

@@ -86,7 +86,7 @@ func (s *Steps) attempt(
 		Instance: s.Instance, StepType: info.ActivityType.Name, Step: info.ActivityID, Run: h.Run, Pipeline: h.Pipeline,
 		Key: h.Key, Attempt: int(info.Attempt), Returned: before.ReturnedAttempt > 0 && before.ReturnedAttempt == int(info.Attempt)-1,
 		Queued: queued(info),
-		Input:  input, Checkpoint: before.Checkpoint, SchemaDigest: h.SchemaDigest, Rules: s.Policy.ProviderRules(), LogKey: LogKey(h.Key),
+		Input:  input, Secrets: h.Secrets, Checkpoint: before.Checkpoint, SchemaDigest: h.SchemaDigest, Rules: s.Policy.ProviderRules(), LogKey: LogKey(h.Key),
 	}, obs)
 	switch cause := context.Cause(runCtx); {
 	case err == nil:

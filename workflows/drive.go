@@ -161,6 +161,7 @@ func (d *driver) execute(ctx workflow.Context, task engine.Task, t *track) {
 	ctx = workflow.WithValue(ctx, headerKey{}, Header{
 		Key: t.Key, Run: RunName(d.info.WorkflowExecution.ID, d.info.FirstRunID), Pipeline: d.info.WorkflowType.Name,
 		SchemaDigest: task.SchemaDigest, MaxAttempts: task.Retry.MaxAttempts, On: task.Retry.On, Timeout: task.Timeout,
+		Secrets: task.Secrets,
 	})
 	ctx = workflow.WithActivityOptions(ctx, stepOptions(task, t.Queue))
 	d.working++

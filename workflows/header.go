@@ -7,6 +7,8 @@ import (
 
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // Header is what the pipeline workflow tells a step's activity beside its input. Activities that others call have none.
@@ -17,6 +19,8 @@ type Header struct {
 	Pipeline string `json:"pipeline"`
 	// SchemaDigest is the digest of the step type's schema that the plan was checked against.
 	SchemaDigest string `json:"schema_digest,omitempty"`
+	// Secrets are the texts of the input in which secrets stand, by name.
+	Secrets []schema.SecretText `json:"secrets,omitempty"`
 	// MaxAttempts is how many attempts may fail before the step does; those that were lost do not count.
 	MaxAttempts int `json:"max_attempts,omitempty"`
 	// On are the codes of permanent failures that are retried all the same.

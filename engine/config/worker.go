@@ -29,6 +29,8 @@ type Worker struct {
 	Serve []Serve
 	// Registries are in declared order, their secrets read from the files that worker.hcl names.
 	Registries []sdk.Registry
+	// Secrets are in declared order, read from the files that worker.hcl names.
+	Secrets []Secret
 	// Policy is never nil: without a block it is the zero policy, which denies.
 	Policy *policy.Policy
 	// MetricsListen is the address of the Prometheus endpoint, or empty.
@@ -100,13 +102,13 @@ func parseWorker(name string, content []byte, readFile func(string) ([]byte, err
 		return w, diags
 	}
 	diags = append(diags, eval.CheckContent(body, "the worker's file", nil,
-		[]string{"temporal", "store", "provider", "serve", "registry", "policy", "metrics"}, []string{"seal", "secret"})...)
+		[]string{"temporal", "store", "provider", "serve", "registry", "secret", "policy", "metrics"}, []string{"seal"})...)
 	r := workerReader{w: w, readFile: readFile}
 	seen := map[string]hcl.Range{}
 	for _, b := range body.Blocks {
 		diags = append(diags, r.block(b, seen)...)
 	}
-	return w, eval.Sort(append(diags, w.checkServe()...))
+	return w, eval.Sort(append(diags, w.checkInstances()...))
 }
 
 type workerReader struct {
@@ -136,6 +138,11 @@ func (r workerReader) block(b *hclsyntax.Block, seen map[string]hcl.Range) hcl.D
 			return diags
 		}
 		return append(once(b, "registry "+b.Labels[0], seen), r.registry(b)...)
+	case "secret":
+		if diags := wantLabels(b, "NAME"); diags.HasErrors() {
+			return diags
+		}
+		return append(once(b, "secret "+b.Labels[0], seen), r.secret(b)...)
 	default:
 		return nil
 	}

@@ -109,21 +109,29 @@ func (r workerReader) serve(b *hclsyntax.Block) hcl.Diagnostics {
 	return diags
 }
 
-// checkServe reports step types that are given to instances that are not declared.
-func (w *Worker) checkServe() (diags hcl.Diagnostics) {
+// checkInstances reports instances that step types or secrets are given to, and that are not declared.
+func (w *Worker) checkInstances() (diags hcl.Diagnostics) {
 	var ids []string
 	for _, p := range w.Providers {
 		ids = append(ids, p.ID())
 	}
-	for _, s := range w.Serve {
-		if slices.Contains(ids, s.Instance) {
-			continue
+	check := func(id string, at hcl.Range) {
+		if slices.Contains(ids, id) {
+			return
 		}
 		remedy := "Declare it with a provider block."
-		if hint := eval.Suggest(s.Instance, ids); hint != "" {
+		if hint := eval.Suggest(id, ids); hint != "" {
 			remedy = fmt.Sprintf("Did you mean %s?", hint)
 		}
-		diags = append(diags, wrong(s.Range, "Reference to nothing", fmt.Sprintf("There is no instance %s. %s", s.Instance, remedy)))
+		diags = append(diags, wrong(at, "Reference to nothing", fmt.Sprintf("There is no instance %s. %s", id, remedy)))
+	}
+	for _, s := range w.Serve {
+		check(s.Instance, s.Range)
+	}
+	for _, s := range w.Secrets {
+		for _, id := range s.Allow {
+			check(id, s.Range)
+		}
 	}
 	return diags
 }

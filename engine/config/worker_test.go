@@ -64,6 +64,11 @@ policy {
   allow_unenforced_limits = false
 }
 metrics { listen = "127.0.0.1:9464" }
+secret "NPM_TOKEN" {
+  file       = "/run/secrets/npm"
+  allow      = [podman.local]
+  step_types = ["container_run"]
+}
 `
 
 func loadText(t *testing.T, text string) (*Worker, string) {
@@ -71,6 +76,12 @@ func loadText(t *testing.T, text string) (*Worker, string) {
 	w, diags := parseWorker("worker.hcl", []byte(text), func(name string) ([]byte, error) {
 		if name == "/run/secrets/ghcr" {
 			return []byte("secret\n"), nil
+		}
+		if content, ok := map[string]string{
+			"/run/secrets/npm": "two\nlines\r\n", "/run/secrets/empty": "\n", "/run/secrets/binary": "a\x00b",
+			"/run/secrets/large": strings.Repeat("x", maxSecret+1),
+		}[name]; ok {
+			return []byte(content), nil
 		}
 		return nil, os.ErrNotExist
 	})
@@ -105,6 +116,10 @@ func TestLoadWorker(t *testing.T) {
 	want := []sdk.Registry{{Host: "localhost:5000", Insecure: true}, {Host: "ghcr.io", Username: "me", Password: "secret"}}
 	if !reflect.DeepEqual(w.Registries, want) {
 		t.Errorf("registries are %+v", w.Registries)
+	}
+	granted := []sdk.Secret{{Name: "NPM_TOKEN", Value: "two\nlines", StepTypes: []string{"container_run"}}}
+	if got := w.SecretsOf(p); !reflect.DeepEqual(got, granted) || len(w.SecretsOf(w.Providers[1])) != 0 {
+		t.Errorf("the secrets are %+v and %+v", got, w.SecretsOf(w.Providers[1]))
 	}
 	checkPolicy(t, w.Policy)
 }

@@ -61,7 +61,15 @@ func (s *Scope) decodeAttr(body *hclsyntax.Body, a *schema.Attr, what string, at
 	if diags.HasErrors() {
 		return cty.UnknownVal(a.Type), diags
 	}
+	if d := misplacedSecret(v, set.Expr.Range()); d != nil && !a.Secrets {
+		return cty.UnknownVal(a.Type), append(diags, d)
+	}
 	out, problem := s.fit(v, a)
+	if problem == "" && a.Secrets {
+		if _, _, err := Secrets(out); err != nil {
+			problem = fmt.Sprintf("is wrong: %s.", err)
+		}
+	}
 	if problem != "" {
 		return cty.UnknownVal(a.Type), append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,

@@ -96,6 +96,9 @@ func (s *Scope) expand(block *hclsyntax.Block, labelled int) (out []made, diags 
 	if more.HasErrors() {
 		return nil, diags
 	}
+	if d := misplacedSecret(v, d.forEach.Range()); d != nil {
+		return nil, append(diags, d)
+	}
 	v, _ = v.Unmark()
 	switch {
 	case !v.IsKnown():

@@ -52,6 +52,9 @@ func (s *Scope) ForEach(st *Step) (Instances, hcl.Diagnostics) {
 	wrong := func(detail string) (Instances, hcl.Diagnostics) {
 		return in, append(diags, badMeta(st.ForEach, "for_each", detail))
 	}
+	if d := misplacedSecret(v, st.ForEach.Range()); d != nil {
+		return in, append(diags, d)
+	}
 	if HasSensitive(v) {
 		return wrong("names the instances, and names are shown everywhere, so it cannot be sensitive.")
 	}

@@ -39,9 +39,6 @@ var functionNames = sync.OnceValue(func() []string {
 // FunctionNames lists the language's functions, sorted.
 func FunctionNames() []string { return slices.Clone(functionNames()) }
 
-// laterFunctions belong to the language, but not to this build.
-var laterFunctions = []string{"secret"}
-
 // impureFunctions are Terraform's that give another result each time.
 var impureFunctions = []string{"timestamp", "plantimestamp", "uuid", "uuidv5", "bcrypt"}
 
@@ -49,9 +46,6 @@ func unknownFunction(name string, at hcl.Range) *hcl.Diagnostic {
 	names := functionNames()
 	if slices.Contains(names, name) {
 		return nil
-	}
-	if slices.Contains(laterFunctions, name) {
-		return notYet(name+"()", at)
 	}
 	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unknown function", Subject: at.Ptr()}
 	if slices.Contains(impureFunctions, name) {
@@ -103,6 +97,9 @@ func callBounded(m *meter, f function.Function, g guard, args []cty.Value) (resu
 	for i, a := range args {
 		if err := m.value(a); err != nil {
 			return cty.NilVal, err
+		}
+		if hasSecret(a) {
+			return cty.NilVal, errSecretInFunction
 		}
 		sensitive = sensitive || a.ContainsMarked()
 		p := f.VarParam()

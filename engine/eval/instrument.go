@@ -41,6 +41,9 @@ func (c *counted) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 		panic(err)
 	}
 	v, diags := c.Expression.Value(ctx)
+	if d := computedSecret(v, c.SrcRange); d != nil {
+		return cty.DynamicVal, append(diags, d)
+	}
 	var err error
 	switch c.how {
 	case theResult:

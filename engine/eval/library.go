@@ -47,6 +47,7 @@ func makeLibrary() map[string]libraryFunction {
 		"jsonencode":  {stdlib.JSONEncodeFunc, nil},
 		"range":       {stdlib.RangeFunc, nil}, // at most 1024 elements by itself
 		"regexescape": {textFunction(escapeRegex), nil},
+		"secret":      {secretFunction(), nil},
 	}
 	for name, f := range plainLibrary() {
 		all[name] = libraryFunction{f, nil}

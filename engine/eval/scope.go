@@ -68,6 +68,9 @@ func (s *Scope) Value(expr hcl.Expression, want cty.Type) (cty.Value, hcl.Diagno
 	if diags.HasErrors() {
 		return cty.UnknownVal(want), diags
 	}
+	if d := misplacedSecret(v, expr.Range()); d != nil {
+		return cty.UnknownVal(want), append(diags, d)
+	}
 	out, err := convertTo(v, want)
 	if err == nil && !s.meter.reported {
 		err = s.meter.value(out)
@@ -316,6 +319,9 @@ func checkFunctions(expr hcl.Expression) (diags hcl.Diagnostics) {
 	}
 	for _, call := range calls(e) {
 		if d := unknownFunction(call.Name, call.NameRange); d != nil {
+			diags = append(diags, d)
+		}
+		if d := checkSecretCall(call); d != nil {
 			diags = append(diags, d)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // Show writes a value for people, on one line in HCL's syntax, long texts and lists cut. Unknown parts read as unknown says, sensitive ones
-// "(sensitive)".
+// "(sensitive)", secrets as they are named.
 func Show(v cty.Value, unknown string) string {
 	return shower{unknown: unknown, text: 200, elements: 20, depth: 8}.show(v)
 }
@@ -36,7 +36,11 @@ func (s shower) write(b *strings.Builder, v cty.Value, depth int) {
 	t := v.Type()
 	switch {
 	case v.IsMarked():
-		b.WriteString("(sensitive)")
+		text, ok := showSecret(v, s.text)
+		if !ok {
+			text = "(sensitive)"
+		}
+		b.WriteString(text)
 	case !v.IsKnown():
 		b.WriteString(s.unknown)
 	case v.IsNull():

@@ -50,6 +50,8 @@ type Instance struct {
 	Env map[string]string
 	// Config is JSON with the shape of the provider's configuration; empty means all left out.
 	Config json.RawMessage
+	// Secrets are what this instance is granted.
+	Secrets []sdk.Secret
 }
 
 // ID names the instance, as calls do: "podman.local".

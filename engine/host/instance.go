@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/internal/wire"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
@@ -84,7 +86,7 @@ func (i *instance) introduce(ctx context.Context, s *session) (sdk.Info, string,
 		return sdk.Info{}, "", errors.Join(wrong...)
 	}
 	location, err := s.Configure(ctx, sdk.Configuration{
-		Instance: i.Name, Config: config, Registries: i.host.opts.Registries, StateDir: i.stateDir,
+		Instance: i.Name, Config: config, Registries: i.host.opts.Registries, StateDir: i.stateDir, Secrets: i.Secrets,
 	})
 	if err != nil {
 		return sdk.Info{}, "", fmt.Errorf("configuring: %w", err)
@@ -229,6 +231,18 @@ func (i *instance) pure(name string) bool {
 	defer i.mu.Unlock()
 	s := i.info.Step(name)
 	return s != nil && s.Pure && i.binary != ""
+}
+
+// grants refuses a call with secrets that the instance does not have, or not for this step type.
+func (i *instance) grants(call engine.Call) error {
+	for _, name := range schema.SecretNames(call.Secrets) {
+		if !slices.ContainsFunc(i.Secrets, func(s sdk.Secret) bool { return s.Name == name && s.For(call.StepType) }) {
+			return &sdk.Error{Kind: sdk.KindPermanent, Code: sdk.CodeDenied, Err: fmt.Errorf(
+				"secret %q is not granted to %s for %s: in worker.hcl, the block secret %q needs %s in allow, and %s in step_types if it has that",
+				name, call.Instance, call.StepType, name, call.Instance, call.StepType)}
+		}
+	}
+	return nil
 }
 
 // end stops the provider.

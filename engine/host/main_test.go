@@ -72,6 +72,7 @@ func (probe) Info() sdk.Info {
 	in := schema.Object{Attrs: []schema.Attr{
 		{Name: "do", Type: cty.String, Required: true},
 		text("text"),
+		{Name: "secret", Type: cty.String, Secrets: true},
 		{Name: "n", Type: cty.Number},
 		schema.File("file", ""), schema.Directory("dir", ""),
 	}}
@@ -119,6 +120,7 @@ func (probe) Sweep(_ context.Context, s sdk.Sweep) (int, error) { return len(s.L
 
 type input struct {
 	Do, Text  string
+	Secret    string
 	N         int
 	File, Dir *sdk.Artifact
 }
@@ -139,6 +141,8 @@ func run(ctx context.Context, req *sdk.Request) (any, error) {
 	switch in.Do {
 	case "echo":
 		return echo(req, in)
+	case "secret":
+		return tellSecret(req, in)
 	case "queued":
 		return outputs{Number: req.Queued.Milliseconds()}, nil
 	case "env":
@@ -190,6 +194,21 @@ func run(ctx context.Context, req *sdk.Request) (any, error) {
 		return outputs{Text: "started"}, startChild()
 	}
 	return nil, sdk.Invalidf("do", "nothing like %q is done here", in.Do)
+}
+
+// tellSecret tells a secret in all the ways that there are; of its letters the last is told apart from the others, which nothing hides.
+func tellSecret(req *sdk.Request, in input) (any, error) {
+	for _, p := range []string{"it is " + in.Secret[:3], in.Secret[3:] + "\n", in.Secret[:len(in.Secret)-1]} {
+		_, _ = req.Log("stdout").Write([]byte(p))
+	}
+	req.Progress(sdk.Progress{Message: "with " + in.Secret})
+	if err := req.SaveCheckpoint(map[string]string{"at": in.Secret}); err != nil {
+		return nil, err
+	}
+	if in.Text == "fail" {
+		return nil, sdk.Failed("exit", outputs{Text: in.Secret}, fmt.Errorf("no luck with %s", in.Secret))
+	}
+	return outputs{Text: fmt.Sprintf("%d bytes: %s", len(in.Secret), in.Secret)}, nil
 }
 
 func echo(req *sdk.Request, in input) (any, error) {

@@ -35,7 +35,7 @@ func (h *Host) Run(ctx context.Context, call engine.Call, obs engine.Observer) (
 	defer leave()
 	call.Queued += time.Since(came)
 	carryOut := h.attempt
-	if i.pure(call.StepType) {
+	if i.pure(call.StepType) && len(call.Secrets) == 0 {
 		carryOut = h.pure
 	}
 	outputs, err := carryOut(ctx, i, step, call, obs)
@@ -61,9 +61,9 @@ func (h *Host) find(call engine.Call) (*instance, schema.Step, error) {
 	if len(call.Input) == 0 {
 		call.Input = []byte("{}")
 	}
-	problems := step.Input.CheckInput(call.Input)
+	problems := append(step.Input.CheckInput(call.Input), step.Input.CheckSecrets(call.Secrets)...)
 	if len(problems) == 0 {
-		return i, step, nil
+		return i, step, i.grants(call)
 	}
 	err := problems[0] // the first is what the author looks at first, too
 	own, derr := step.Digest()
@@ -177,7 +177,7 @@ func request(call engine.Call, scratch string) *sdk.Request {
 	return &sdk.Request{
 		StepType: call.StepType, Step: call.Step, Run: call.Run, Pipeline: call.Pipeline, Key: call.Key, Attempt: call.Attempt,
 		Returned: call.Returned, Input: input, Checkpoint: call.Checkpoint, Rules: call.Rules, Scratch: scratch,
-		Queued: call.Queued,
+		Queued: call.Queued, Secrets: call.Secrets,
 	}
 }
 

@@ -125,6 +125,9 @@ func docText(a schema.Attr) string {
 	if len(a.Enum) > 0 {
 		doc += " One of `" + strings.Join(a.Enum, "`, `") + "`."
 	}
+	if a.Secrets {
+		doc += " May hold `secret()`."
+	}
 	if a.Deprecated != "" {
 		doc += " Deprecated: " + a.Deprecated
 	}

@@ -10,9 +10,13 @@ func fromConfiguration(c sdk.Configuration) *pb.ConfigureRequest {
 	for _, r := range c.Registries {
 		out.Registries = append(out.Registries, fromRegistry(r))
 	}
+	for _, s := range c.Secrets {
+		out.Secrets = append(out.Secrets, &pb.Secret{Name: s.Name, Value: s.Value, StepTypes: s.StepTypes})
+	}
 	return out
 }
 
+// toConfiguration leaves out the secrets, which are the server's to keep.
 func toConfiguration(r *pb.ConfigureRequest) sdk.Configuration {
 	out := sdk.Configuration{Instance: r.GetInstance(), Config: r.GetConfig(), StateDir: r.GetStateDir()}
 	for _, reg := range r.GetRegistries() {

@@ -14,7 +14,7 @@ func fromRequest(r *sdk.Request, heartbeat time.Duration) *pb.Start {
 		Attempt: int32(min(r.Attempt, 1<<30)), Returned: r.Returned, //nolint:gosec // bounded in the line itself
 		Input: r.Input, Checkpoint: r.Checkpoint,
 		Rules: fromRules(r.Rules), Scratch: r.Scratch, Files: r.Files, HeartbeatIntervalMs: toMillis(heartbeat),
-		QueuedMs: toMillis(r.Queued),
+		QueuedMs: toMillis(r.Queued), Secrets: fromSecretTexts(r.Secrets),
 	}
 }
 

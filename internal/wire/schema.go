@@ -65,7 +65,7 @@ func fromAttr(a schema.Attr) (*pb.Attr, error) {
 	}
 	return &pb.Attr{
 		Name: a.Name, Type: typ, Doc: a.Doc, Required: a.Required, Default: a.Default, Sensitive: a.Sensitive,
-		Located: a.Located, Deprecated: a.Deprecated, Format: string(a.Format), Enum: a.Enum,
+		Located: a.Located, Deprecated: a.Deprecated, Format: string(a.Format), Enum: a.Enum, Secrets: a.Secrets,
 	}, nil
 }
 
@@ -76,6 +76,6 @@ func toAttr(a *pb.Attr) (schema.Attr, error) {
 	}
 	return schema.Attr{
 		Name: a.GetName(), Type: typ, Doc: a.GetDoc(), Required: a.GetRequired(), Default: a.GetDefault(), Sensitive: a.GetSensitive(),
-		Located: a.GetLocated(), Deprecated: a.GetDeprecated(), Format: schema.Format(a.GetFormat()), Enum: a.GetEnum(),
+		Located: a.GetLocated(), Deprecated: a.GetDeprecated(), Format: schema.Format(a.GetFormat()), Enum: a.GetEnum(), Secrets: a.GetSecrets(),
 	}, nil
 }

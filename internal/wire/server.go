@@ -12,6 +12,7 @@ import (
 
 	"github.com/containerpub/cpub/internal/wire/pb"
 	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // Server serves one sdk.Provider.
@@ -21,6 +22,7 @@ type Server struct {
 	provider sdk.Provider
 	info     sdk.Info
 	describe *pb.DescribeResponse
+	secrets  vault
 
 	// ending ends with the cause sdk.ErrDetached when the process is about to.
 	ending context.Context //nolint:containedctx // the server's own life
@@ -70,6 +72,7 @@ func (s *Server) Describe(context.Context, *pb.DescribeRequest) (*pb.DescribeRes
 // Configure configures the provider.
 func (s *Server) Configure(ctx context.Context, r *pb.ConfigureRequest) (*pb.ConfigureResponse, error) {
 	var location string
+	s.secrets.fill(r.GetSecrets())
 	err := guard(func() (err error) {
 		location, err = s.provider.Configure(ctx, toConfiguration(r))
 		return err
@@ -137,9 +140,23 @@ func (s *Server) Run(stream grpc.BidiStreamingServer[pb.RunRequest, pb.RunRespon
 	ctx, stop := a.follow(s.ending)
 	defer stop()
 	ended := a.heartbeat(fromMillis(start.GetHeartbeatIntervalMs()))
-	result := s.carryOut(ctx, toRequest(start, a))
+	result := s.attempt(ctx, toRequest(start, a), toSecretTexts(start.GetSecrets()))
 	ended()
 	return a.send(&pb.RunResponse{Message: &pb.RunResponse_Result{Result: result}})
+}
+
+// attempt carries out a request with its secrets, which get no further than the provider's code.
+func (s *Server) attempt(ctx context.Context, req *sdk.Request, texts []schema.SecretText) *pb.Result {
+	if err := s.secrets.reveal(req, texts); err != nil {
+		return &pb.Result{Error: fromError(err)}
+	}
+	if req.Redactor == nil {
+		return s.carryOut(ctx, req)
+	}
+	h := NewHider(req.Host, req.Redactor)
+	req.Host = h
+	defer h.Flush()
+	return hide(req.Redactor, s.carryOut(ctx, req))
 }
 
 func (s *Server) carryOut(ctx context.Context, req *sdk.Request) *pb.Result {

@@ -23,8 +23,8 @@ func ContainerRun() Type {
 			Input: schema.Object{Attrs: []schema.Attr{
 				image,
 				list("command", "The command and its arguments; the image's own if left out."),
-				dict("env", "Environment variables, beside the image's own."),
-				text("stdin", "Text for the standard input; empty if left out."),
+				secrets(dict("env", "Environment variables, beside the image's own.")),
+				secrets(text("stdin", "Text for the standard input; empty if left out.")),
 				text("workdir", "The working directory; the image's own if left out."),
 				text("user", "User, or user:group; the image's own if left out."),
 				defaults(size("memory", "The most memory. More ends the container as `oom`."), `"128m"`),

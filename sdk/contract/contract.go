@@ -55,6 +55,12 @@ func dict(name, doc string) schema.Attr {
 	return schema.Attr{Name: name, Type: cty.Map(cty.String), Doc: doc}
 }
 
+// secrets is an attribute that takes secret().
+func secrets(a schema.Attr) schema.Attr {
+	a.Secrets = true
+	return a
+}
+
 func size(name, doc string) schema.Attr {
 	return schema.Attr{Name: name, Type: cty.String, Format: schema.FormatSize, Doc: doc}
 }

@@ -19,6 +19,8 @@ func compatible(problems []Problem, prefix string, want, have Object, input bool
 			add(w.Name, "the provider has it no longer")
 		case !h.Type.Equals(w.Type) || h.Format != w.Format || h.Located != w.Located:
 			add(w.Name, "the provider has it with another type")
+		case w.Secrets && !h.Secrets:
+			add(w.Name, "the provider takes secrets in it no longer")
 		case input && h.Required && !w.Required:
 			add(w.Name, "the provider now needs it")
 		}

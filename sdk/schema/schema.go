@@ -28,6 +28,8 @@ type Attr struct {
 	Default string `json:"default,omitempty"`
 	// Sensitive values never reach a log, a diagnostic or an unsealed history.
 	Sensitive bool `json:"sensitive,omitempty"`
+	// Secrets tells that texts in it may hold secret(): the provider keeps them out of what it leaves behind. Inputs alone have it.
+	Secrets bool `json:"secrets,omitempty"`
 	// Located outputs have LocatedType; located inputs accept a LocatedType, or a string that is valid everywhere.
 	Located bool `json:"located,omitempty"`
 	// Deprecated says what to use instead; empty when the attribute is current.
@@ -183,6 +185,9 @@ func (a Attr) validate() error {
 	if a.Type == cty.NilType {
 		return fmt.Errorf("attribute %q has no type", a.Name)
 	}
+	if a.Secrets && (a.Format != FormatNone || len(a.Enum) > 0 || !holdsText(a.Type)) {
+		return fmt.Errorf("attribute %q: secrets need a string, or a list or map of strings, of any content", a.Name)
+	}
 	switch a.Format {
 	case FormatNone:
 	case FormatSize, FormatDuration:
@@ -211,4 +216,8 @@ func validName(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+func holdsText(t cty.Type) bool {
+	return t == cty.String || (t.IsListType() || t.IsMapType()) && t.ElementType() == cty.String
 }

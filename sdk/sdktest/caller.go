@@ -6,6 +6,7 @@ import (
 
 	"github.com/containerpub/cpub/internal/wire"
 	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // caller is a provider, directly or over the wire.
@@ -25,7 +26,17 @@ func (r remote) Run(ctx context.Context, req *sdk.Request) (json.RawMessage, err
 }
 
 // direct calls the provider's own methods.
-type direct struct{ sdk.Provider }
+type direct struct {
+	sdk.Provider
+
+	secrets []sdk.Secret
+}
+
+// Configure keeps the secrets from the provider, as its server does.
+func (d direct) Configure(ctx context.Context, c sdk.Configuration) (string, error) {
+	c.Secrets = nil
+	return d.Provider.Configure(ctx, c)
+}
 
 func (d direct) Check(ctx context.Context) ([]sdk.Finding, error) {
 	if c, ok := d.Provider.(sdk.Checker); ok {
@@ -50,6 +61,25 @@ func (d direct) Sweep(ctx context.Context, s sdk.Sweep) (int, error) {
 
 func (d direct) Run(ctx context.Context, req *sdk.Request) (json.RawMessage, error) {
 	info := d.Info()
+	var values []string
+	input, err := schema.Reveal(req.Input, req.Secrets, func(name string) (string, error) {
+		for _, s := range d.secrets {
+			if s.Name == name && s.For(req.StepType) {
+				values = append(values, s.Value)
+				return s.Value, nil
+			}
+		}
+		return "", sdk.Permanentf("secret %s is not granted to %s", name, req.StepType)
+	})
+	if err != nil {
+		return nil, err
+	}
+	req.Input, req.Secrets, req.Redactor = input, nil, sdk.NewRedactor(values...)
+	if req.Redactor != nil {
+		h := wire.NewHider(req.Host, req.Redactor)
+		req.Host = h
+		defer h.Flush()
+	}
 	outputs, err := info.Step(req.StepType).Run(ctx, req)
 	if err != nil {
 		return nil, err

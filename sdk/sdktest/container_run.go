@@ -48,6 +48,7 @@ func ContainerRun(t *testing.T, h *Harness, i Images) {
 		{"settings", settingsHold},
 		{"stdin", stdinIsWhole},
 		{"output", outputIsCapped},
+		{"secrets", secretsStaySecret},
 		{"isolation", isolates},
 		{"memory", limitsMemory},
 		{"cpu", limitsCPU},

@@ -21,6 +21,8 @@ type Options struct {
 	// Instance is the instance's name; "test" if left out.
 	Instance   string
 	Registries []sdk.Registry
+	// Secrets are what the instance is granted.
+	Secrets []sdk.Secret
 	// StateDir is a folder of the test's own if left out. A second harness with the same one is the provider started again.
 	StateDir string
 	// Wire makes everything go over gRPC, as between a worker and a provider's process.
@@ -75,7 +77,7 @@ func TryNew(t testing.TB, p sdk.Provider, o Options) (*Harness, error) {
 	if err := h.info.Validate(); err != nil {
 		t.Fatalf("the provider's description: %v", err)
 	}
-	h.caller = direct{p}
+	h.caller = direct{p, o.Secrets}
 	if o.Wire {
 		client, stop, err := wire.Loopback(p)
 		if err != nil {
@@ -84,7 +86,7 @@ func TryNew(t testing.TB, p sdk.Provider, o Options) (*Harness, error) {
 		t.Cleanup(stop)
 		h.caller = remote{client}
 	}
-	config := sdk.Configuration{Instance: o.Instance, Registries: o.Registries, StateDir: o.StateDir, Config: encode(t, o.Config)}
+	config := sdk.Configuration{Instance: o.Instance, Registries: o.Registries, Secrets: o.Secrets, StateDir: o.StateDir, Config: encode(t, o.Config)}
 	if config.Instance == "" {
 		config.Instance = "test"
 	}

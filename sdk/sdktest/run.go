@@ -24,8 +24,10 @@ type Call struct {
 	Attempt    int    // 1 if left out
 	Returned   bool
 	Checkpoint json.RawMessage
-	Queued     time.Duration
-	Rules      sdk.Rules
+	// Secrets are the texts of Input in which secrets of Options.Secrets stand.
+	Secrets []schema.SecretText
+	Queued  time.Duration
+	Rules   sdk.Rules
 	// Context ends the attempt: with cause sdk.ErrDetached it detaches, with any other it cancels. The test's own if left out.
 	Context context.Context //nolint:containedctx // a parameter that may be left out
 	// Host takes what the attempt reports, beside the Result; for tests that act on it while the step runs.
@@ -48,6 +50,10 @@ func (h *Harness) Run(c Call) *Result {
 	res.Key = req.Key
 	defer os.RemoveAll(req.Scratch)
 	for _, p := range step.Input.CheckInput(req.Input) {
+		res.Err = sdk.Invalidf(p.Path, "%s", p.Message)
+		return res
+	}
+	for _, p := range step.Input.CheckSecrets(c.Secrets) {
 		res.Err = sdk.Invalidf(p.Path, "%s", p.Message)
 		return res
 	}
@@ -88,7 +94,7 @@ func (h *Harness) request(c Call) *sdk.Request {
 	return &sdk.Request{
 		StepType: c.Type, Step: c.Step, Run: c.Run, Pipeline: "test", Key: c.Key, Attempt: max(c.Attempt, 1), Returned: c.Returned,
 		Input: encode(h.t, c.Input), Checkpoint: c.Checkpoint, Rules: c.Rules, Scratch: h.mkdir("scratch-"),
-		Queued: c.Queued,
+		Queued: c.Queued, Secrets: c.Secrets,
 	}
 }
 

@@ -157,6 +157,7 @@ func (s *Settings) instances(ctx context.Context) ([]host.Instance, error) {
 		}
 		all = append(all, host.Instance{
 			Provider: p.Name, Name: p.Instance, Path: path, SHA256: p.SHA256, MaxConcurrent: p.MaxConcurrent, Env: p.Env, Config: settings,
+			Secrets: s.Config.SecretsOf(p),
 		})
 	}
 	return all, nil

@@ -219,7 +219,8 @@ type ConfigureRequest struct {
 	Config     []byte      `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
 	Registries []*Registry `protobuf:"bytes,3,rep,name=registries,proto3" json:"registries,omitempty"`
 	// A private folder of this instance that outlives the process.
-	StateDir      string `protobuf:"bytes,4,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
+	StateDir      string    `protobuf:"bytes,4,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
+	Secrets       []*Secret `protobuf:"bytes,5,rep,name=secrets,proto3" json:"secrets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -282,6 +283,75 @@ func (x *ConfigureRequest) GetStateDir() string {
 	return ""
 }
 
+func (x *ConfigureRequest) GetSecrets() []*Secret {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+// Secret is one that worker.hcl grants to this instance.
+type Secret struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// The step types that may use it; empty: all.
+	StepTypes     []string `protobuf:"bytes,3,rep,name=step_types,json=stepTypes,proto3" json:"step_types,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Secret) Reset() {
+	*x = Secret{}
+	mi := &file_provider_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Secret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Secret) ProtoMessage() {}
+
+func (x *Secret) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Secret.ProtoReflect.Descriptor instead.
+func (*Secret) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Secret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Secret) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *Secret) GetStepTypes() []string {
+	if x != nil {
+		return x.StepTypes
+	}
+	return nil
+}
+
 // Registry is how to reach one OCI registry.
 type Registry struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -297,7 +367,7 @@ type Registry struct {
 
 func (x *Registry) Reset() {
 	*x = Registry{}
-	mi := &file_provider_proto_msgTypes[4]
+	mi := &file_provider_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -309,7 +379,7 @@ func (x *Registry) String() string {
 func (*Registry) ProtoMessage() {}
 
 func (x *Registry) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[4]
+	mi := &file_provider_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -322,7 +392,7 @@ func (x *Registry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registry.ProtoReflect.Descriptor instead.
 func (*Registry) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{4}
+	return file_provider_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Registry) GetHost() string {
@@ -371,7 +441,7 @@ type ConfigureResponse struct {
 
 func (x *ConfigureResponse) Reset() {
 	*x = ConfigureResponse{}
-	mi := &file_provider_proto_msgTypes[5]
+	mi := &file_provider_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -383,7 +453,7 @@ func (x *ConfigureResponse) String() string {
 func (*ConfigureResponse) ProtoMessage() {}
 
 func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[5]
+	mi := &file_provider_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -396,7 +466,7 @@ func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureResponse.ProtoReflect.Descriptor instead.
 func (*ConfigureResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{5}
+	return file_provider_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ConfigureResponse) GetLocation() string {
@@ -421,7 +491,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_provider_proto_msgTypes[6]
+	mi := &file_provider_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -433,7 +503,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[6]
+	mi := &file_provider_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -446,7 +516,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{6}
+	return file_provider_proto_rawDescGZIP(), []int{7}
 }
 
 type CheckResponse struct {
@@ -459,7 +529,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_provider_proto_msgTypes[7]
+	mi := &file_provider_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -471,7 +541,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[7]
+	mi := &file_provider_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -484,7 +554,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{7}
+	return file_provider_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CheckResponse) GetFindings() []*Finding {
@@ -514,7 +584,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_provider_proto_msgTypes[8]
+	mi := &file_provider_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +596,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[8]
+	mi := &file_provider_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +609,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{8}
+	return file_provider_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Finding) GetName() string {
@@ -584,7 +654,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_provider_proto_msgTypes[9]
+	mi := &file_provider_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +666,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[9]
+	mi := &file_provider_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +679,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{9}
+	return file_provider_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RunRequest) GetMessage() isRunRequest_Message {
@@ -695,14 +765,17 @@ type Start struct {
 	// these for a provider that hangs, and kills it.
 	HeartbeatIntervalMs int64 `protobuf:"varint,13,opt,name=heartbeat_interval_ms,json=heartbeatIntervalMs,proto3" json:"heartbeat_interval_ms,omitempty"`
 	// How long the attempt waited before it was sent: for a worker, and for a place among the steps that run at once.
-	QueuedMs      int64 `protobuf:"varint,14,opt,name=queued_ms,json=queuedMs,proto3" json:"queued_ms,omitempty"`
+	QueuedMs int64 `protobuf:"varint,14,opt,name=queued_ms,json=queuedMs,proto3" json:"queued_ms,omitempty"`
+	// Texts of the input in which secrets stand. Before anything else the provider puts them together and into the input; a secret that it was not
+	// given, or not for this step type, is a permanent error of the code "denied". Their values appear in nothing that it sends.
+	Secrets       []*SecretText `protobuf:"bytes,15,rep,name=secrets,proto3" json:"secrets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_provider_proto_msgTypes[10]
+	mi := &file_provider_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -714,7 +787,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[10]
+	mi := &file_provider_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -727,7 +800,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{10}
+	return file_provider_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Start) GetStepType() string {
@@ -828,6 +901,121 @@ func (x *Start) GetQueuedMs() int64 {
 	return 0
 }
 
+func (x *Start) GetSecrets() []*SecretText {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+// SecretText is one text of a step's input.
+type SecretText struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From the input's root: names of attributes, keys of maps, indexes of lists from 0.
+	Path []string `protobuf:"bytes,1,rep,name=path,proto3" json:"path,omitempty"`
+	// Put together, they are the text.
+	Parts         []*SecretPart `protobuf:"bytes,2,rep,name=parts,proto3" json:"parts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SecretText) Reset() {
+	*x = SecretText{}
+	mi := &file_provider_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SecretText) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SecretText) ProtoMessage() {}
+
+func (x *SecretText) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SecretText.ProtoReflect.Descriptor instead.
+func (*SecretText) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SecretText) GetPath() []string {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+func (x *SecretText) GetParts() []*SecretPart {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// SecretPart is either plain text, or the name of a secret.
+type SecretPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	Secret        string                 `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SecretPart) Reset() {
+	*x = SecretPart{}
+	mi := &file_provider_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SecretPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SecretPart) ProtoMessage() {}
+
+func (x *SecretPart) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SecretPart.ProtoReflect.Descriptor instead.
+func (*SecretPart) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SecretPart) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SecretPart) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
 // Rules are the operator's rules that only the provider can check. What they do not name is denied.
 type Rules struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -841,7 +1029,7 @@ type Rules struct {
 
 func (x *Rules) Reset() {
 	*x = Rules{}
-	mi := &file_provider_proto_msgTypes[11]
+	mi := &file_provider_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -853,7 +1041,7 @@ func (x *Rules) String() string {
 func (*Rules) ProtoMessage() {}
 
 func (x *Rules) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[11]
+	mi := &file_provider_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -866,7 +1054,7 @@ func (x *Rules) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rules.ProtoReflect.Descriptor instead.
 func (*Rules) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{11}
+	return file_provider_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Rules) GetPullFrom() []string {
@@ -906,7 +1094,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_provider_proto_msgTypes[12]
+	mi := &file_provider_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1106,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[12]
+	mi := &file_provider_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1119,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{12}
+	return file_provider_proto_rawDescGZIP(), []int{15}
 }
 
 // Detach: leave the work running and answer with result; another attempt will adopt it by its key.
@@ -943,7 +1131,7 @@ type Detach struct {
 
 func (x *Detach) Reset() {
 	*x = Detach{}
-	mi := &file_provider_proto_msgTypes[13]
+	mi := &file_provider_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1143,7 @@ func (x *Detach) String() string {
 func (*Detach) ProtoMessage() {}
 
 func (x *Detach) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[13]
+	mi := &file_provider_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +1156,7 @@ func (x *Detach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detach.ProtoReflect.Descriptor instead.
 func (*Detach) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{13}
+	return file_provider_proto_rawDescGZIP(), []int{16}
 }
 
 type RunResponse struct {
@@ -987,7 +1175,7 @@ type RunResponse struct {
 
 func (x *RunResponse) Reset() {
 	*x = RunResponse{}
-	mi := &file_provider_proto_msgTypes[14]
+	mi := &file_provider_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -999,7 +1187,7 @@ func (x *RunResponse) String() string {
 func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[14]
+	mi := &file_provider_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1012,7 +1200,7 @@ func (x *RunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunResponse.ProtoReflect.Descriptor instead.
 func (*RunResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{14}
+	return file_provider_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RunResponse) GetMessage() isRunResponse_Message {
@@ -1113,7 +1301,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_provider_proto_msgTypes[15]
+	mi := &file_provider_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1125,7 +1313,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[15]
+	mi := &file_provider_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1138,7 +1326,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{15}
+	return file_provider_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Log) GetStream() string {
@@ -1168,7 +1356,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_provider_proto_msgTypes[16]
+	mi := &file_provider_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1180,7 +1368,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[16]
+	mi := &file_provider_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1193,7 +1381,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{16}
+	return file_provider_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Progress) GetMessage() string {
@@ -1234,7 +1422,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_provider_proto_msgTypes[17]
+	mi := &file_provider_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1434,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[17]
+	mi := &file_provider_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1447,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{17}
+	return file_provider_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Checkpoint) GetData() []byte {
@@ -1277,7 +1465,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_provider_proto_msgTypes[18]
+	mi := &file_provider_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1289,7 +1477,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[18]
+	mi := &file_provider_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1302,7 +1490,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{18}
+	return file_provider_proto_rawDescGZIP(), []int{21}
 }
 
 // Result ends the stream: error, or else outputs.
@@ -1317,7 +1505,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_provider_proto_msgTypes[19]
+	mi := &file_provider_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1329,7 +1517,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[19]
+	mi := &file_provider_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1342,7 +1530,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{19}
+	return file_provider_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Result) GetOutputs() []byte {
@@ -1378,7 +1566,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_provider_proto_msgTypes[20]
+	mi := &file_provider_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1390,7 +1578,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[20]
+	mi := &file_provider_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1403,7 +1591,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{20}
+	return file_provider_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Error) GetKind() string {
@@ -1457,7 +1645,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_provider_proto_msgTypes[21]
+	mi := &file_provider_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1657,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[21]
+	mi := &file_provider_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1670,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{21}
+	return file_provider_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReleaseRequest) GetKeys() []string {
@@ -1501,7 +1689,7 @@ type ReleaseResponse struct {
 
 func (x *ReleaseResponse) Reset() {
 	*x = ReleaseResponse{}
-	mi := &file_provider_proto_msgTypes[22]
+	mi := &file_provider_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1701,7 @@ func (x *ReleaseResponse) String() string {
 func (*ReleaseResponse) ProtoMessage() {}
 
 func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[22]
+	mi := &file_provider_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1714,7 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{22}
+	return file_provider_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReleaseResponse) GetError() *Error {
@@ -1548,7 +1736,7 @@ type SweepRequest struct {
 
 func (x *SweepRequest) Reset() {
 	*x = SweepRequest{}
-	mi := &file_provider_proto_msgTypes[23]
+	mi := &file_provider_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1560,7 +1748,7 @@ func (x *SweepRequest) String() string {
 func (*SweepRequest) ProtoMessage() {}
 
 func (x *SweepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[23]
+	mi := &file_provider_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1573,7 +1761,7 @@ func (x *SweepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepRequest.ProtoReflect.Descriptor instead.
 func (*SweepRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{23}
+	return file_provider_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SweepRequest) GetLiveRuns() []string {
@@ -1600,7 +1788,7 @@ type SweepResponse struct {
 
 func (x *SweepResponse) Reset() {
 	*x = SweepResponse{}
-	mi := &file_provider_proto_msgTypes[24]
+	mi := &file_provider_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1612,7 +1800,7 @@ func (x *SweepResponse) String() string {
 func (*SweepResponse) ProtoMessage() {}
 
 func (x *SweepResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[24]
+	mi := &file_provider_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1625,7 +1813,7 @@ func (x *SweepResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepResponse.ProtoReflect.Descriptor instead.
 func (*SweepResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{24}
+	return file_provider_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SweepResponse) GetRemoved() int64 {
@@ -1658,14 +1846,20 @@ const file_provider_proto_rawDesc = "" +
 	"\x03doc\x18\x02 \x01(\tR\x03doc\x12.\n" +
 	"\x05input\x18\x03 \x01(\v2\x18.cpub.provider.v1.ObjectR\x05input\x120\n" +
 	"\x06output\x18\x04 \x01(\v2\x18.cpub.provider.v1.ObjectR\x06output\x12\x12\n" +
-	"\x04pure\x18\x05 \x01(\bR\x04pure\"\x9f\x01\n" +
+	"\x04pure\x18\x05 \x01(\bR\x04pure\"\xd3\x01\n" +
 	"\x10ConfigureRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x16\n" +
 	"\x06config\x18\x02 \x01(\fR\x06config\x12:\n" +
 	"\n" +
 	"registries\x18\x03 \x03(\v2\x1a.cpub.provider.v1.RegistryR\n" +
 	"registries\x12\x1b\n" +
-	"\tstate_dir\x18\x04 \x01(\tR\bstateDir\"\x82\x01\n" +
+	"\tstate_dir\x18\x04 \x01(\tR\bstateDir\x122\n" +
+	"\asecrets\x18\x05 \x03(\v2\x18.cpub.provider.v1.SecretR\asecrets\"Q\n" +
+	"\x06Secret\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x1d\n" +
+	"\n" +
+	"step_types\x18\x03 \x03(\tR\tstepTypes\"\x82\x01\n" +
 	"\bRegistry\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x1a\n" +
 	"\binsecure\x18\x02 \x01(\bR\binsecure\x12\x1a\n" +
@@ -1689,7 +1883,7 @@ const file_provider_proto_rawDesc = "" +
 	"\x05start\x18\x01 \x01(\v2\x17.cpub.provider.v1.StartH\x00R\x05start\x122\n" +
 	"\x06cancel\x18\x02 \x01(\v2\x18.cpub.provider.v1.CancelH\x00R\x06cancel\x122\n" +
 	"\x06detach\x18\x03 \x01(\v2\x18.cpub.provider.v1.DetachH\x00R\x06detachB\t\n" +
-	"\amessage\"\xf2\x03\n" +
+	"\amessage\"\xaa\x04\n" +
 	"\x05Start\x12\x1b\n" +
 	"\tstep_type\x18\x01 \x01(\tR\bstepType\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\tR\x04step\x12\x10\n" +
@@ -1707,11 +1901,20 @@ const file_provider_proto_rawDesc = "" +
 	"\ascratch\x18\v \x01(\tR\ascratch\x128\n" +
 	"\x05files\x18\f \x03(\v2\".cpub.provider.v1.Start.FilesEntryR\x05files\x122\n" +
 	"\x15heartbeat_interval_ms\x18\r \x01(\x03R\x13heartbeatIntervalMs\x12\x1b\n" +
-	"\tqueued_ms\x18\x0e \x01(\x03R\bqueuedMs\x1a8\n" +
+	"\tqueued_ms\x18\x0e \x01(\x03R\bqueuedMs\x126\n" +
+	"\asecrets\x18\x0f \x03(\v2\x1c.cpub.provider.v1.SecretTextR\asecrets\x1a8\n" +
 	"\n" +
 	"FilesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"~\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"T\n" +
+	"\n" +
+	"SecretText\x12\x12\n" +
+	"\x04path\x18\x01 \x03(\tR\x04path\x122\n" +
+	"\x05parts\x18\x02 \x03(\v2\x1c.cpub.provider.v1.SecretPartR\x05parts\"8\n" +
+	"\n" +
+	"SecretPart\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\"~\n" +
 	"\x05Rules\x12\x1b\n" +
 	"\tpull_from\x18\x01 \x03(\tR\bpullFrom\x12\x1d\n" +
 	"\n" +
@@ -1781,75 +1984,81 @@ func file_provider_proto_rawDescGZIP() []byte {
 	return file_provider_proto_rawDescData
 }
 
-var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_provider_proto_goTypes = []any{
 	(*DescribeRequest)(nil),   // 0: cpub.provider.v1.DescribeRequest
 	(*DescribeResponse)(nil),  // 1: cpub.provider.v1.DescribeResponse
 	(*StepType)(nil),          // 2: cpub.provider.v1.StepType
 	(*ConfigureRequest)(nil),  // 3: cpub.provider.v1.ConfigureRequest
-	(*Registry)(nil),          // 4: cpub.provider.v1.Registry
-	(*ConfigureResponse)(nil), // 5: cpub.provider.v1.ConfigureResponse
-	(*CheckRequest)(nil),      // 6: cpub.provider.v1.CheckRequest
-	(*CheckResponse)(nil),     // 7: cpub.provider.v1.CheckResponse
-	(*Finding)(nil),           // 8: cpub.provider.v1.Finding
-	(*RunRequest)(nil),        // 9: cpub.provider.v1.RunRequest
-	(*Start)(nil),             // 10: cpub.provider.v1.Start
-	(*Rules)(nil),             // 11: cpub.provider.v1.Rules
-	(*Cancel)(nil),            // 12: cpub.provider.v1.Cancel
-	(*Detach)(nil),            // 13: cpub.provider.v1.Detach
-	(*RunResponse)(nil),       // 14: cpub.provider.v1.RunResponse
-	(*Log)(nil),               // 15: cpub.provider.v1.Log
-	(*Progress)(nil),          // 16: cpub.provider.v1.Progress
-	(*Checkpoint)(nil),        // 17: cpub.provider.v1.Checkpoint
-	(*Heartbeat)(nil),         // 18: cpub.provider.v1.Heartbeat
-	(*Result)(nil),            // 19: cpub.provider.v1.Result
-	(*Error)(nil),             // 20: cpub.provider.v1.Error
-	(*ReleaseRequest)(nil),    // 21: cpub.provider.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),   // 22: cpub.provider.v1.ReleaseResponse
-	(*SweepRequest)(nil),      // 23: cpub.provider.v1.SweepRequest
-	(*SweepResponse)(nil),     // 24: cpub.provider.v1.SweepResponse
-	nil,                       // 25: cpub.provider.v1.Start.FilesEntry
-	(*Object)(nil),            // 26: cpub.provider.v1.Object
+	(*Secret)(nil),            // 4: cpub.provider.v1.Secret
+	(*Registry)(nil),          // 5: cpub.provider.v1.Registry
+	(*ConfigureResponse)(nil), // 6: cpub.provider.v1.ConfigureResponse
+	(*CheckRequest)(nil),      // 7: cpub.provider.v1.CheckRequest
+	(*CheckResponse)(nil),     // 8: cpub.provider.v1.CheckResponse
+	(*Finding)(nil),           // 9: cpub.provider.v1.Finding
+	(*RunRequest)(nil),        // 10: cpub.provider.v1.RunRequest
+	(*Start)(nil),             // 11: cpub.provider.v1.Start
+	(*SecretText)(nil),        // 12: cpub.provider.v1.SecretText
+	(*SecretPart)(nil),        // 13: cpub.provider.v1.SecretPart
+	(*Rules)(nil),             // 14: cpub.provider.v1.Rules
+	(*Cancel)(nil),            // 15: cpub.provider.v1.Cancel
+	(*Detach)(nil),            // 16: cpub.provider.v1.Detach
+	(*RunResponse)(nil),       // 17: cpub.provider.v1.RunResponse
+	(*Log)(nil),               // 18: cpub.provider.v1.Log
+	(*Progress)(nil),          // 19: cpub.provider.v1.Progress
+	(*Checkpoint)(nil),        // 20: cpub.provider.v1.Checkpoint
+	(*Heartbeat)(nil),         // 21: cpub.provider.v1.Heartbeat
+	(*Result)(nil),            // 22: cpub.provider.v1.Result
+	(*Error)(nil),             // 23: cpub.provider.v1.Error
+	(*ReleaseRequest)(nil),    // 24: cpub.provider.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),   // 25: cpub.provider.v1.ReleaseResponse
+	(*SweepRequest)(nil),      // 26: cpub.provider.v1.SweepRequest
+	(*SweepResponse)(nil),     // 27: cpub.provider.v1.SweepResponse
+	nil,                       // 28: cpub.provider.v1.Start.FilesEntry
+	(*Object)(nil),            // 29: cpub.provider.v1.Object
 }
 var file_provider_proto_depIdxs = []int32{
-	26, // 0: cpub.provider.v1.DescribeResponse.config:type_name -> cpub.provider.v1.Object
+	29, // 0: cpub.provider.v1.DescribeResponse.config:type_name -> cpub.provider.v1.Object
 	2,  // 1: cpub.provider.v1.DescribeResponse.steps:type_name -> cpub.provider.v1.StepType
-	26, // 2: cpub.provider.v1.StepType.input:type_name -> cpub.provider.v1.Object
-	26, // 3: cpub.provider.v1.StepType.output:type_name -> cpub.provider.v1.Object
-	4,  // 4: cpub.provider.v1.ConfigureRequest.registries:type_name -> cpub.provider.v1.Registry
-	20, // 5: cpub.provider.v1.ConfigureResponse.error:type_name -> cpub.provider.v1.Error
-	8,  // 6: cpub.provider.v1.CheckResponse.findings:type_name -> cpub.provider.v1.Finding
-	20, // 7: cpub.provider.v1.CheckResponse.error:type_name -> cpub.provider.v1.Error
-	10, // 8: cpub.provider.v1.RunRequest.start:type_name -> cpub.provider.v1.Start
-	12, // 9: cpub.provider.v1.RunRequest.cancel:type_name -> cpub.provider.v1.Cancel
-	13, // 10: cpub.provider.v1.RunRequest.detach:type_name -> cpub.provider.v1.Detach
-	11, // 11: cpub.provider.v1.Start.rules:type_name -> cpub.provider.v1.Rules
-	25, // 12: cpub.provider.v1.Start.files:type_name -> cpub.provider.v1.Start.FilesEntry
-	15, // 13: cpub.provider.v1.RunResponse.log:type_name -> cpub.provider.v1.Log
-	16, // 14: cpub.provider.v1.RunResponse.progress:type_name -> cpub.provider.v1.Progress
-	17, // 15: cpub.provider.v1.RunResponse.checkpoint:type_name -> cpub.provider.v1.Checkpoint
-	18, // 16: cpub.provider.v1.RunResponse.heartbeat:type_name -> cpub.provider.v1.Heartbeat
-	19, // 17: cpub.provider.v1.RunResponse.result:type_name -> cpub.provider.v1.Result
-	20, // 18: cpub.provider.v1.Result.error:type_name -> cpub.provider.v1.Error
-	20, // 19: cpub.provider.v1.ReleaseResponse.error:type_name -> cpub.provider.v1.Error
-	20, // 20: cpub.provider.v1.SweepResponse.error:type_name -> cpub.provider.v1.Error
-	0,  // 21: cpub.provider.v1.Provider.Describe:input_type -> cpub.provider.v1.DescribeRequest
-	3,  // 22: cpub.provider.v1.Provider.Configure:input_type -> cpub.provider.v1.ConfigureRequest
-	6,  // 23: cpub.provider.v1.Provider.Check:input_type -> cpub.provider.v1.CheckRequest
-	9,  // 24: cpub.provider.v1.Provider.Run:input_type -> cpub.provider.v1.RunRequest
-	21, // 25: cpub.provider.v1.Provider.Release:input_type -> cpub.provider.v1.ReleaseRequest
-	23, // 26: cpub.provider.v1.Provider.Sweep:input_type -> cpub.provider.v1.SweepRequest
-	1,  // 27: cpub.provider.v1.Provider.Describe:output_type -> cpub.provider.v1.DescribeResponse
-	5,  // 28: cpub.provider.v1.Provider.Configure:output_type -> cpub.provider.v1.ConfigureResponse
-	7,  // 29: cpub.provider.v1.Provider.Check:output_type -> cpub.provider.v1.CheckResponse
-	14, // 30: cpub.provider.v1.Provider.Run:output_type -> cpub.provider.v1.RunResponse
-	22, // 31: cpub.provider.v1.Provider.Release:output_type -> cpub.provider.v1.ReleaseResponse
-	24, // 32: cpub.provider.v1.Provider.Sweep:output_type -> cpub.provider.v1.SweepResponse
-	27, // [27:33] is the sub-list for method output_type
-	21, // [21:27] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	29, // 2: cpub.provider.v1.StepType.input:type_name -> cpub.provider.v1.Object
+	29, // 3: cpub.provider.v1.StepType.output:type_name -> cpub.provider.v1.Object
+	5,  // 4: cpub.provider.v1.ConfigureRequest.registries:type_name -> cpub.provider.v1.Registry
+	4,  // 5: cpub.provider.v1.ConfigureRequest.secrets:type_name -> cpub.provider.v1.Secret
+	23, // 6: cpub.provider.v1.ConfigureResponse.error:type_name -> cpub.provider.v1.Error
+	9,  // 7: cpub.provider.v1.CheckResponse.findings:type_name -> cpub.provider.v1.Finding
+	23, // 8: cpub.provider.v1.CheckResponse.error:type_name -> cpub.provider.v1.Error
+	11, // 9: cpub.provider.v1.RunRequest.start:type_name -> cpub.provider.v1.Start
+	15, // 10: cpub.provider.v1.RunRequest.cancel:type_name -> cpub.provider.v1.Cancel
+	16, // 11: cpub.provider.v1.RunRequest.detach:type_name -> cpub.provider.v1.Detach
+	14, // 12: cpub.provider.v1.Start.rules:type_name -> cpub.provider.v1.Rules
+	28, // 13: cpub.provider.v1.Start.files:type_name -> cpub.provider.v1.Start.FilesEntry
+	12, // 14: cpub.provider.v1.Start.secrets:type_name -> cpub.provider.v1.SecretText
+	13, // 15: cpub.provider.v1.SecretText.parts:type_name -> cpub.provider.v1.SecretPart
+	18, // 16: cpub.provider.v1.RunResponse.log:type_name -> cpub.provider.v1.Log
+	19, // 17: cpub.provider.v1.RunResponse.progress:type_name -> cpub.provider.v1.Progress
+	20, // 18: cpub.provider.v1.RunResponse.checkpoint:type_name -> cpub.provider.v1.Checkpoint
+	21, // 19: cpub.provider.v1.RunResponse.heartbeat:type_name -> cpub.provider.v1.Heartbeat
+	22, // 20: cpub.provider.v1.RunResponse.result:type_name -> cpub.provider.v1.Result
+	23, // 21: cpub.provider.v1.Result.error:type_name -> cpub.provider.v1.Error
+	23, // 22: cpub.provider.v1.ReleaseResponse.error:type_name -> cpub.provider.v1.Error
+	23, // 23: cpub.provider.v1.SweepResponse.error:type_name -> cpub.provider.v1.Error
+	0,  // 24: cpub.provider.v1.Provider.Describe:input_type -> cpub.provider.v1.DescribeRequest
+	3,  // 25: cpub.provider.v1.Provider.Configure:input_type -> cpub.provider.v1.ConfigureRequest
+	7,  // 26: cpub.provider.v1.Provider.Check:input_type -> cpub.provider.v1.CheckRequest
+	10, // 27: cpub.provider.v1.Provider.Run:input_type -> cpub.provider.v1.RunRequest
+	24, // 28: cpub.provider.v1.Provider.Release:input_type -> cpub.provider.v1.ReleaseRequest
+	26, // 29: cpub.provider.v1.Provider.Sweep:input_type -> cpub.provider.v1.SweepRequest
+	1,  // 30: cpub.provider.v1.Provider.Describe:output_type -> cpub.provider.v1.DescribeResponse
+	6,  // 31: cpub.provider.v1.Provider.Configure:output_type -> cpub.provider.v1.ConfigureResponse
+	8,  // 32: cpub.provider.v1.Provider.Check:output_type -> cpub.provider.v1.CheckResponse
+	17, // 33: cpub.provider.v1.Provider.Run:output_type -> cpub.provider.v1.RunResponse
+	25, // 34: cpub.provider.v1.Provider.Release:output_type -> cpub.provider.v1.ReleaseResponse
+	27, // 35: cpub.provider.v1.Provider.Sweep:output_type -> cpub.provider.v1.SweepResponse
+	30, // [30:36] is the sub-list for method output_type
+	24, // [24:30] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_provider_proto_init() }
@@ -1858,12 +2067,12 @@ func file_provider_proto_init() {
 		return
 	}
 	file_schema_proto_init()
-	file_provider_proto_msgTypes[9].OneofWrappers = []any{
+	file_provider_proto_msgTypes[10].OneofWrappers = []any{
 		(*RunRequest_Start)(nil),
 		(*RunRequest_Cancel)(nil),
 		(*RunRequest_Detach)(nil),
 	}
-	file_provider_proto_msgTypes[14].OneofWrappers = []any{
+	file_provider_proto_msgTypes[17].OneofWrappers = []any{
 		(*RunResponse_Log)(nil),
 		(*RunResponse_Progress)(nil),
 		(*RunResponse_Checkpoint)(nil),
@@ -1876,7 +2085,7 @@ func file_provider_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_provider_proto_rawDesc), len(file_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

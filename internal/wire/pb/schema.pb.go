@@ -95,7 +95,9 @@ type Attr struct {
 	// "", "size", "duration", "file" or "directory".
 	Format string `protobuf:"bytes,9,opt,name=format,proto3" json:"format,omitempty"`
 	// The only strings that are accepted; empty means any.
-	Enum          []string `protobuf:"bytes,10,rep,name=enum,proto3" json:"enum,omitempty"`
+	Enum []string `protobuf:"bytes,10,rep,name=enum,proto3" json:"enum,omitempty"`
+	// Texts in it may hold secrets. Only for inputs that are strings, or lists or maps of strings.
+	Secrets       bool `protobuf:"varint,11,opt,name=secrets,proto3" json:"secrets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -200,6 +202,13 @@ func (x *Attr) GetEnum() []string {
 	return nil
 }
 
+func (x *Attr) GetSecrets() bool {
+	if x != nil {
+		return x.Secrets
+	}
+	return false
+}
+
 // Block is a nested block of an Object.
 type Block struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -286,7 +295,7 @@ const file_schema_proto_rawDesc = "" +
 	"\fschema.proto\x12\x10cpub.provider.v1\"g\n" +
 	"\x06Object\x12,\n" +
 	"\x05attrs\x18\x01 \x03(\v2\x16.cpub.provider.v1.AttrR\x05attrs\x12/\n" +
-	"\x06blocks\x18\x02 \x03(\v2\x17.cpub.provider.v1.BlockR\x06blocks\"\xfa\x01\n" +
+	"\x06blocks\x18\x02 \x03(\v2\x17.cpub.provider.v1.BlockR\x06blocks\"\x94\x02\n" +
 	"\x04Attr\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\fR\x04type\x12\x10\n" +
@@ -300,7 +309,8 @@ const file_schema_proto_rawDesc = "" +
 	"deprecated\x12\x16\n" +
 	"\x06format\x18\t \x01(\tR\x06format\x12\x12\n" +
 	"\x04enum\x18\n" +
-	" \x03(\tR\x04enum\"\x95\x01\n" +
+	" \x03(\tR\x04enum\x12\x18\n" +
+	"\asecrets\x18\v \x01(\bR\asecrets\"\x95\x01\n" +
 	"\x05Block\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\anesting\x18\x02 \x01(\tR\anesting\x120\n" +

@@ -54,7 +54,10 @@ func (f *follower) finish(ctx context.Context, ended bool) error {
 		if err := f.output.reset(); err != nil {
 			return err
 		}
-		return f.read(ctx, false, f.keep)
+		if err := f.read(ctx, false, f.keep); err != nil {
+			return err
+		}
+		return f.output.flush()
 	})
 	if err != nil {
 		return fmt.Errorf("reading the container's log: %w", err)

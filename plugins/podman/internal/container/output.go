@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/containerpub/cpub/sdk"
 )
@@ -13,13 +15,16 @@ import (
 // maxArtifact is the most of a log that becomes an artifact, in bytes.
 const maxArtifact = 256 << 20
 
-// output takes a container's output: whole to a file, and the beginning of each stream to the step's outputs. live is the step's log.
+// output takes a container's output: whole to a file, and the beginning of each stream to the step's outputs, without the step's secrets.
+// live is the step's log.
 type output struct {
-	file    *os.File
-	written int64
-	stdout  capped
-	stderr  capped
-	live    map[string]io.Writer
+	file     *os.File
+	redactor *sdk.Redactor
+	hidden   map[string]io.WriteCloser // the way of each stream into the file and the outputs
+	written  int64
+	stdout   capped
+	stderr   capped
+	live     map[string]io.Writer
 }
 
 func newOutput(req *sdk.Request, limit int64) (*output, error) {
@@ -28,12 +33,39 @@ func newOutput(req *sdk.Request, limit int64) (*output, error) {
 		return nil, fmt.Errorf("making the log: %w", err)
 	}
 	return &output{
-		file: file, stdout: capped{limit: limit}, stderr: capped{limit: limit},
+		file: file, redactor: req.Redactor, hidden: map[string]io.WriteCloser{}, stdout: capped{limit: limit}, stderr: capped{limit: limit},
 		live: map[string]io.Writer{"stdout": req.Log("stdout"), "stderr": req.Log("stderr")},
 	}, nil
 }
 
 func (o *output) write(stream string, p []byte) error {
+	w := o.hidden[stream]
+	if w == nil {
+		w = o.redactor.Writer(kept{o, stream})
+		o.hidden[stream] = w
+	}
+	_, err := w.Write(p)
+	return err
+}
+
+// flush writes what was held back since it might have become a secret.
+func (o *output) flush() error {
+	var errs []error
+	for _, stream := range slices.Sorted(maps.Keys(o.hidden)) {
+		errs = append(errs, o.hidden[stream].Close())
+	}
+	return errors.Join(errs...)
+}
+
+// kept is what of a stream may be kept.
+type kept struct {
+	o      *output
+	stream string
+}
+
+func (k kept) Write(p []byte) (int, error) { return len(p), k.o.keep(k.stream, p) }
+
+func (o *output) keep(stream string, p []byte) error {
 	if stream == "stdout" {
 		o.stdout.write(p)
 	} else {
@@ -53,6 +85,7 @@ func (o *output) write(stream string, p []byte) error {
 
 // reset forgets what was written.
 func (o *output) reset() error {
+	clear(o.hidden)
 	o.written, o.stdout, o.stderr = 0, capped{limit: o.stdout.limit}, capped{limit: o.stderr.limit}
 	err := o.file.Truncate(0)
 	if err == nil {
