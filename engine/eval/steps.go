@@ -45,6 +45,11 @@ func UnknownStep(shape schema.Object) cty.Value {
 	return cty.ObjectVal(attrs)
 }
 
+// UnknownError is what run.error means before it is known why a run failed, if it did.
+func UnknownError() cty.Value {
+	return cty.UnknownVal(cty.Object(map[string]cty.Type{"step": cty.String, "code": cty.String, "message": cty.String}))
+}
+
 // Locations gives the locations of the located values in a resolved input, sorted, each once. More than one means that no place has
 // them all.
 func Locations(shape schema.Object, input cty.Value) []string {
