@@ -48,35 +48,7 @@ func (m *meter) unifying(v cty.Value) error {
 		return nil
 	}
 	n := length(v)
-	if oneKind(v.Type()) { // found alike in one go
-		return m.charge(n)
-	}
 	return m.charge(n * n / 64)
-}
-
-// oneKind tells that all elements have the same primitive type.
-func oneKind(t cty.Type) bool {
-	first := cty.NilType
-	same := func(e cty.Type) bool {
-		if first == cty.NilType {
-			first = e
-		}
-		return e.IsPrimitiveType() && e == first
-	}
-	if t.IsTupleType() {
-		for _, e := range t.TupleElementTypes() {
-			if !same(e) {
-				return false
-			}
-		}
-		return true
-	}
-	for _, e := range t.AttributeTypes() {
-		if !same(e) {
-			return false
-		}
-	}
-	return true
 }
 
 func guardUnify(m *meter, args []cty.Value) error {
