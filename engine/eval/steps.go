@@ -10,19 +10,7 @@ import (
 
 // StepValue is what step.NAME means once the step succeeded: its outputs, as ParseOutputs gives them, and status.
 func StepValue(shape schema.Object, outputs cty.Value, status string) cty.Value {
-	attrs := map[string]cty.Value{}
-	for name, t := range shape.Type().AttributeTypes() {
-		attrs[name] = cty.NullVal(t)
-	}
-	if outputs != cty.NilVal && outputs.IsKnown() && !outputs.IsNull() && outputs.Type().IsObjectType() {
-		for name := range attrs {
-			if outputs.Type().HasAttribute(name) {
-				attrs[name] = outputs.GetAttr(name)
-			}
-		}
-	}
-	attrs["status"] = cty.StringVal(status)
-	return cty.ObjectVal(attrs)
+	return ShapeOf(shape).Step(outputs, status)
 }
 
 // SkippedStep is what step.NAME means when the step has no outputs, since it was skipped or failed: every output is null.
