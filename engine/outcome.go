@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zclconf/go-cty/cty"
+
 	"github.com/containerpub/cpub/engine/eval"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
@@ -74,6 +76,8 @@ type Task struct {
 	// QueueTimeout is how long the step may wait for a worker; zero: as long as it takes.
 	QueueTimeout time.Duration
 	Retry        RetryPolicy
+	// Each is what `each` means to an instance of a step with for_each; cty.NilVal to any other.
+	Each cty.Value
 	// Summary is for people: the step's name.
 	Summary string
 }

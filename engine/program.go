@@ -17,6 +17,7 @@ type Program struct {
 	module   *eval.Module
 	pipeline *eval.Pipeline
 	shapes   []schema.Step // by the step's index
+	outputs  []*eval.Shape // likewise
 	digests  []string      // of the schemas, by the step's index
 	files    eval.Files
 }
@@ -33,6 +34,7 @@ func Compile(p *Plan) (*Program, error) {
 		return nil, fmt.Errorf("the plan's files hold no pipeline %q", p.Pipeline)
 	}
 	program := &Program{plan: p, module: module, pipeline: pipeline, files: eval.Recorded(evalFiles(p.Reads))}
+	made := map[string]*eval.Shape{}
 	for _, step := range p.Steps {
 		shape := p.Schema(step.Type)
 		block := pipeline.Step(step.Name)
@@ -48,7 +50,11 @@ func Compile(p *Plan) (*Program, error) {
 			return nil, fmt.Errorf("step %s: the output %q of %s is sensitive; sensitive values cannot be kept in a run yet, since this build has no sealing",
 				step.Name, name, step.Type)
 		}
+		if made[step.Type] == nil {
+			made[step.Type] = eval.ShapeOf(shape.Step.Output)
+		}
 		program.shapes = append(program.shapes, shape.Step)
+		program.outputs = append(program.outputs, made[step.Type])
 		program.digests = append(program.digests, shape.Digest)
 	}
 	return program, nil

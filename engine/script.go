@@ -59,17 +59,25 @@ func (r *runScript) scopeOf(ref ref, s *Schedule, self cty.Value) (*eval.Scope, 
 	}
 	in := r.inputsIn(steps, s)
 	in.Self = self
-	if s.steps[ref.step].keyed {
-		all, err := r.instancesOf(ref.step, s)
-		if err != nil {
-			return nil, err
-		}
-		if ref.instance >= len(all.Keys) {
-			return nil, &StepError{Code: CodeInvalid, Kind: kindInvalid, Message: "for_each has fewer elements than it had before"}
-		}
-		in.Each = all.Each(ref.instance)
+	if in.Each, err = r.each(ref, s); err != nil {
+		return nil, err
 	}
 	return r.program.module.Scope(r.program.pipeline, in), nil
+}
+
+// each is what `each` means to an instance; nil without for_each.
+func (r *runScript) each(ref ref, s *Schedule) (cty.Value, *StepError) {
+	if !s.steps[ref.step].keyed {
+		return cty.NilVal, nil
+	}
+	all, err := r.instancesOf(ref.step, s)
+	if err != nil {
+		return cty.NilVal, err
+	}
+	if ref.instance >= len(all.Keys) {
+		return cty.NilVal, &StepError{Code: CodeInvalid, Kind: kindInvalid, Message: "for_each has fewer elements than it had before"}
+	}
+	return all.Each(ref.instance), nil
 }
 
 // errorValue is what run.error means.
@@ -165,7 +173,8 @@ func (r *runScript) task(ref ref, s *Schedule) (*Task, *StepError) {
 		return nil, err
 	}
 	task.Provider, task.SchemaDigest, task.Callee = step.Provider, r.program.digests[ref.step], step.Callee
-	return task, nil
+	task.Each, err = r.each(ref, s)
+	return task, err
 }
 
 // undoing evaluates a compensate block.
@@ -189,7 +198,8 @@ func (r *runScript) undoing(ref ref, s *Schedule) (*Task, *StepError) {
 		return nil, err
 	}
 	task.Provider, task.SchemaDigest = c.Provider, shape.Digest
-	return task, nil
+	task.Each, err = r.each(ref, s)
+	return task, err
 }
 
 // taskOf checks what was evaluated against what can run.
@@ -253,7 +263,7 @@ func (r *runScript) value(i int, s *Schedule) (cty.Value, *StepError) {
 	var values []cty.Value
 	for k := range st.instances {
 		inst := &st.instances[k]
-		v := eval.SkippedStep(r.program.shapes[i].Output, string(s.shown(inst)))
+		v := r.program.outputs[i].Skipped(string(s.shown(inst)))
 		if inst.status == StatusSucceeded {
 			var err *StepError
 			if v, err = r.self(i, inst.outputs); err != nil {
@@ -262,7 +272,7 @@ func (r *runScript) value(i int, s *Schedule) (cty.Value, *StepError) {
 		}
 		keys, values = append(keys, inst.key), append(values, v)
 	}
-	v := eval.SkippedStep(r.program.shapes[i].Output, string(st.status))
+	v := r.program.outputs[i].Skipped(string(st.status))
 	switch {
 	case r.plan()[i].ForEach:
 		v = eval.InstancesValue(keys, values)
@@ -277,12 +287,12 @@ func (r *runScript) value(i int, s *Schedule) (cty.Value, *StepError) {
 
 // self is what a step that succeeded with these outputs means.
 func (r *runScript) self(step int, outputs json.RawMessage) (cty.Value, *StepError) {
-	shape := r.program.shapes[step].Output
-	v, err := eval.ParseOutputs(shape, outputs)
+	shape := r.program.outputs[step]
+	v, err := shape.Parse(outputs)
 	if err != nil {
 		return cty.NilVal, badOutputs(r.plan()[step].Type, err)
 	}
-	return eval.StepValue(shape, v, string(StatusSucceeded)), nil
+	return shape.Step(v, string(StatusSucceeded)), nil
 }
 
 // settle holds a step's outputs against its type, and then against its own conditions.

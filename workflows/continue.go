@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,19 +33,53 @@ type snapshot struct {
 	Lock     string          `json:"lock,omitempty"`
 }
 
-// maxSnapshot is the most bytes of a snapshot, unpacked; maxPart the most that one activity hands over: Temporal's limit is 2 MiB.
+// maxSnapshot is the most bytes of a snapshot, unpacked, maxPacked packed: a history holds two of them, as text, and Temporal's limit is
+// 50 MiB. maxPart is the most that one activity hands over: Temporal's limit is 2 MiB.
 const (
 	maxSnapshot = 64 << 20
+	maxPacked   = 12 << 20
 	maxPart     = 1 << 20
 )
 
 const mediaTypeSnapshot = "application/vnd.cpub.snapshot.v1+gzip"
 
-// continueAsNew keeps what the run knows and begins its next history. What is under way then, timers and approvals, goes on there.
-func (r *run) continueAsNew(ctx workflow.Context, variables json.RawMessage) error {
+// full tells that the history is to end, and another one to go on. What the run knew already is part of a history: where that alone is
+// much, the server suggests it from the beginning, and a run would never get on.
+func (r *run) full() bool {
+	switch {
+	case r.whole || !r.info.GetContinueAsNewSuggested():
+		return false
+	case r.restored <= longRestored:
+		return true
+	default:
+		return r.info.GetCurrentHistoryLength() >= longHistory || r.info.GetCurrentHistorySize() >= r.restored+largeHistory
+	}
+}
+
+// What a history has when the server suggests to continue as new, unless it is told otherwise, and what of that restoring may take.
+const (
+	longHistory  = 4096
+	largeHistory = 4 << 20
+	longRestored = 1 << 20
+)
+
+// known packs what the run knows, for the next history. It is nil where that is too much for histories: then the run fails, and what comes
+// after a failure happens in this one.
+func (r *run) known() []byte {
+	data, err := r.packed()
+	if err != nil {
+		r.whole = true
+		r.sched.Fail(&engine.StepError{Code: engine.CodeTooLarge, Kind: sdk.KindPermanent, Message: err.Error()})
+		return nil
+	}
+	return data
+}
+
+// packed is what the run knows, packed.
+func (r *run) packed() ([]byte, error) {
 	schedule, err := r.sched.Snapshot()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	snap := snapshot{Began: r.began, Schedule: schedule, Kept: r.order, Lock: r.lock}
 	for _, state := range r.sched.States() {
@@ -53,12 +88,21 @@ func (r *run) continueAsNew(ctx workflow.Context, variables json.RawMessage) err
 		}
 	}
 	data, err := pack(snap)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return nil, err
+	case len(schedule) > maxSnapshot/2 || len(data) > maxPacked:
+		return nil, fmt.Errorf("what the run knows of its steps, %d bytes, is more than a run of so many steps can carry on (%d; packed %d of %d): "+
+			"hand over large values as artifacts, or split the pipeline", len(schedule), maxSnapshot/2, len(data), maxPacked)
 	}
+	return data, nil
+}
+
+// continueAsNew keeps what the run knows and begins its next history. What is under way then, timers and approvals, goes on there.
+func (r *run) continueAsNew(ctx workflow.Context, variables json.RawMessage, known []byte) error {
 	ctx = ownActivity(ctx, "keep what the run knows")
 	var digest string
-	for part := range slices.Chunk(data, maxPart) {
+	for part := range slices.Chunk(known, maxPart) {
 		req := KeepRequest{Before: digest, Part: part}
 		if err := workflow.ExecuteActivity(ctx, KeepActivity, req).Get(ctx, &digest); err != nil {
 			return err
@@ -73,6 +117,7 @@ func (r *run) restore(ctx workflow.Context, from *Continuation) error {
 	if err != nil {
 		return err
 	}
+	r.restored = base64.StdEncoding.EncodedLen(len(data))
 	var snap snapshot
 	err = unpack(data, &snap)
 	if err == nil {

@@ -26,8 +26,8 @@ const (
 	lostAttempts = 20
 )
 
-// drive starts what is ready and takes what is done until the run has a result, or is to continue as new.
-func (r *run) drive(ctx workflow.Context, from *Continuation) (result engine.Result, more bool) {
+// drive starts what is ready and takes what is done until the run has a result, or is to continue as new with what it knows.
+func (r *run) drive(ctx workflow.Context, from *Continuation) (result engine.Result, known []byte) {
 	steps, stop := workflow.WithCancel(ctx)
 	defer stop()
 	late, stopLate := workflow.NewDisconnectedContext(ctx)
@@ -40,7 +40,7 @@ func (r *run) drive(ctx workflow.Context, from *Continuation) (result engine.Res
 	}
 	r.driven = true
 	for {
-		full := r.info.GetContinueAsNewSuggested() && ctx.Err() == nil // a cancel would be forgotten
+		full := r.full() && ctx.Err() == nil // a cancel would be forgotten
 		if !full {
 			for _, task := range r.sched.Ready() {
 				d.start(task)
@@ -48,11 +48,13 @@ func (r *run) drive(ctx workflow.Context, from *Continuation) (result engine.Res
 		}
 		if result, ok := r.sched.Result(); ok {
 			r.final = &result
-			return result, false
+			return result, nil
 		}
 		if full && r.working == 0 {
 			if err := workflow.Await(late, r.decisionsTaken); err == nil && r.working == 0 {
-				return engine.Result{}, true
+				if known := r.known(); known != nil {
+					return engine.Result{}, known
+				}
 			}
 			continue
 		}

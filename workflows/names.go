@@ -29,6 +29,9 @@ const MemoRerun = "cpub.rerun"
 // MemoLocks is the memo's field that holds the keys of `concurrency` that a child's callers hold, as a JSON array of strings.
 const MemoLocks = "cpub.locks"
 
+// MemoSchedule is the memo's field of runs that a schedule of cpub's begins, a JSON object: the schedule's name, its owner and its description.
+const MemoSchedule = "cpub.schedule"
+
 // Approve and Reject are the updates, and the signals, that answer a step of the type `approval`. Their argument is a Decision.
 const (
 	Approve = "approve"

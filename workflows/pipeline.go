@@ -51,9 +51,9 @@ func pipeline(ctx workflow.Context, args converter.EncodedValues, r *run) (json.
 			return nil, r.refused(ctx, err)
 		}
 	}
-	result, more := r.drive(ctx, from)
-	if more {
-		return nil, r.continueAsNew(ctx, variables)
+	result, known := r.drive(ctx, from)
+	if known != nil {
+		return nil, r.continueAsNew(ctx, variables, known)
 	}
 	r.release(ctx)
 	r.unlock(ctx)
@@ -89,6 +89,8 @@ type run struct {
 	driven    bool   // drive runs
 	waiting   string // why nothing runs yet
 	lock      string // the key that the run holds
+	restored  int    // how many bytes the history has of what the run knew before it
+	whole     bool   // what the run knows became too much to continue as new
 }
 
 // track is what a run remembers of a step that it started.
@@ -208,32 +210,3 @@ func (r *run) mark(ctx workflow.Context, status engine.Status) {
 		workflow.GetLogger(ctx).Warn("Setting search attributes", "error", err)
 	}
 }
-
-// report answers StatusQuery.
-func (r *run) report() (*Report, error) {
-	rep := &Report{Pipeline: r.info.WorkflowType.Name, Plan: r.loaded.Digest, Status: engine.StatusRunning, Waiting: r.waiting, Steps: []StepReport{}}
-	if r.sched == nil {
-		return rep, nil
-	}
-	if r.final != nil {
-		rep.Status, rep.Outputs, rep.Error = r.final.Status, r.final.Outputs, r.final.Error
-	}
-	size := 0
-	for _, state := range r.sched.States() {
-		if size += len(state.Outputs); size > maxReport { // an answer has its limits; the history has them all
-			state.Outputs = nil
-		}
-		step := StepReport{StepState: state}
-		if t := r.tracks[state.Step]; t != nil {
-			step.Key, step.Instance, step.Queue, step.ScheduledAt, step.EndedAt = t.Key, t.Instance, t.Queue, &t.Scheduled, t.Ended
-		}
-		if a := r.approvals[state.Step]; a != nil {
-			step.Approval = a.message
-		}
-		rep.Steps = append(rep.Steps, step)
-	}
-	return rep, nil
-}
-
-// maxReport is how many bytes of outputs a report has at most.
-const maxReport = 1 << 20

@@ -65,6 +65,8 @@ func coded(err error) error {
 		exit        *exitError
 		unreachable *client.UnreachableError
 		missing     *client.NotFoundError
+		unscheduled *client.NoScheduleError
+		owned       *client.OwnedError
 		mistakes    *engine.DiagnosticsError
 	)
 	switch {
@@ -72,6 +74,8 @@ func coded(err error) error {
 		return err
 	case errors.As(err, &unreachable):
 		return unreachablef("%w\n%s", err, remedy)
+	case errors.As(err, &unscheduled), errors.As(err, &owned):
+		return &exitError{code: exitUsage, err: err}
 	case errors.As(err, &missing), errors.As(err, &mistakes), errors.Is(err, client.ErrOther):
 		return &exitError{code: exitUsage, err: err}
 	}

@@ -28,7 +28,9 @@ func TestScriptsWithServices(t *testing.T) {
 		Dir:                 "testdata/integration",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "interrupt": interrupt},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "interrupt": interrupt, "savestdout": saveStdout, "waitfor": waitFor,
+		},
 		Setup: func(script *testscript.Env) error {
 			for _, variable := range env.Environ {
 				name, value, _ := strings.Cut(variable, "=")
@@ -155,4 +157,28 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("cpub ended with %s, not %s\n%s", code, args[1], output.String())
 	}
 	ts.Logf("%s", output.String())
+}
+
+// saveStdout keeps what the last command printed in a variable: savestdout NAME.
+func saveStdout(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: savestdout NAME")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+// waitFor runs cpub until its stdout holds a text, or, where a ! stands before it, holds it no more: waitfor [!]TEXT ARG... Temporal's
+// lists may be a moment old.
+func waitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: waitfor [!]TEXT ARG...")
+	}
+	text, gone := strings.CutPrefix(args[0], "!")
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		ts.Check(ts.Exec("cpub", args[1:]...))
+		if strings.Contains(ts.ReadFile("stdout"), text) != gone {
+			return
+		}
+	}
+	ts.Fatalf("stdout does not become so: %s", args[0])
 }

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/containerpub/cpub/cmd/cpub/internal/preview"
 	"github.com/containerpub/cpub/engine"
+	"github.com/containerpub/cpub/engine/preview"
 )
 
 func newPlan(c *stdio) *cobra.Command {
@@ -22,11 +22,11 @@ input with the defaults that count, what is known only later and after which ste
 and which steps are skipped. Nothing runs, and no service is needed.`,
 		Args: needs(1, 2, "a file or folder"),
 		RunE: verb(func(cmd *cobra.Command, args []string) error {
-			_, plan, variables, err := planOf(cmd.Context(), c, args, vars)
+			m, plan, variables, err := planOf(cmd.Context(), c, args, vars)
 			if err != nil {
 				return err
 			}
-			p, err := preview.Make(plan, variables)
+			p, err := preview.Make(plan, variables, m.Callees(plan)...)
 			var mistakes *engine.DiagnosticsError
 			if errors.As(err, &mistakes) {
 				return c.judge(mistakes.Diags, mistakes.Files)

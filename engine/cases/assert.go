@@ -78,14 +78,14 @@ func (r *run) stepValues(states []engine.StepState) (map[string]cty.Value, error
 		if step == nil || step.ForEach && !keyed { // what undoes a step; for_each without an element, or not reached
 			continue
 		}
-		out := shape(r.plan, step.Type).Output
-		v := eval.SkippedStep(out, string(state.Status))
+		out := r.suite.shapes(r.plan, step.Type).output
+		v := out.Skipped(string(state.Status))
 		if state.Status == engine.StatusSucceeded {
-			outputs, err := eval.ParseOutputs(out, state.Outputs)
+			outputs, err := out.Parse(state.Outputs)
 			if err != nil {
 				return nil, fmt.Errorf("reading the outputs of step %s: %w", state.Step, err)
 			}
-			v = eval.StepValue(out, outputs, string(state.Status))
+			v = out.Step(outputs, string(state.Status))
 		}
 		steps[name] = v
 		keys[name], values[name] = append(keys[name], key), append(values[name], v)
@@ -103,7 +103,7 @@ func (r *run) stepValues(states []engine.StepState) (map[string]cty.Value, error
 func (r *run) inputValues() (map[string]cty.Value, error) {
 	all, keyed := map[string]cty.Value{}, map[string]map[string]cty.Value{}
 	for _, step := range r.plan.Steps {
-		all[step.Name] = cty.NullVal(shape(r.plan, step.Type).Input.Type())
+		all[step.Name] = r.suite.shapes(r.plan, step.Type).notGiven
 		if step.ForEach {
 			keyed[step.Name] = map[string]cty.Value{}
 		}
@@ -136,7 +136,7 @@ func (r *run) inputValue(name string, data json.RawMessage) (cty.Value, error) {
 	if undone {
 		stepType = step.Compensate.Type
 	}
-	return eval.ParseOutputs(shape(r.plan, stepType).Input, data)
+	return r.suite.shapes(r.plan, stepType).input.Parse(data)
 }
 
 // asserts evaluates all assertions. failed tells that one does not hold, and none is wrong.

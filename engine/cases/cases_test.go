@@ -115,7 +115,7 @@ mock "archive_extract" {}
 mock "object_put" {}
 mock "image_build" { outputs = { tags = input.tags } }
 mock "image_pull" { outputs = { digest = tostring(attempt) } }
-mock "container_run" { outputs = { stdout = "${each.key}:${join(" ", input.command)}:${input.image.id}", exit_code = 0 } }
+mock "container_run" { outputs = { stdout = "${each.value}:${join(" ", input.command)}:${input.image.id}", exit_code = 0 } }
 `
 
 // TestCases runs one case after another, each alone in its file.

@@ -235,13 +235,14 @@ func (r *run) carryOut(ctx context.Context, address string, task engine.Task, pl
 	if r.cancelled && !task.Late { // it was under way when the run was cancelled
 		return engine.Outcome{Cancelled: true}, nil
 	}
-	in, err := eval.ParseOutputs(shape(plan, task.Type).Input, task.Input)
+	shape := r.suite.shapes(plan, task.Type)
+	in, err := shape.input.Parse(task.Input)
 	if err != nil {
 		return engine.Outcome{}, hcl.Diagnostics{problem(r.c.DeclRange, "Cannot run", "Step %q: %s.", address, err)}
 	}
 	names := map[string]cty.Value{"input": in, "var": r.vars, "attempt": cty.NumberIntVal(attempt(task.ID, task.Step))}
-	if _, key, keyed := keyOf(task.Step); keyed {
-		names["each"] = cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(key)})
+	if task.Each != cty.NilVal {
+		names["each"] = task.Each
 	}
 	m, diags := r.choose(address, task.Type, names)
 	switch {
@@ -250,9 +251,9 @@ func (r *run) carryOut(ctx context.Context, address string, task engine.Task, pl
 	case m == nil && eval.IsBuiltin(task.Type):
 		return r.builtin(ctx, address, task)
 	case m == nil:
-		return engine.Outcome{}, hcl.Diagnostics{r.unmocked(address, task, shape(plan, task.Type).Output)}
+		return engine.Outcome{}, hcl.Diagnostics{r.unmocked(address, task, shape.step.Output)}
 	}
-	outcome, diags := m.outcome(address, shape(plan, task.Type).Output, names)
+	outcome, diags := m.outcome(address, shape.step.Output, names)
 	r.cancelled = r.cancelled || outcome.Cancelled
 	return outcome, diags
 }

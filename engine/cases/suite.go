@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/config"
@@ -29,6 +30,7 @@ type Suite struct {
 
 	plans    map[string]*engine.Plan // of the pipelines that are called, by digest
 	programs map[*engine.Plan]*engine.Program
+	made     map[*engine.Plan]map[string]*shapes
 }
 
 // ErrNoTests is returned by Load for a folder without tests.
@@ -37,7 +39,10 @@ var ErrNoTests = errors.New("there is no test: no file ends in " + Suffix)
 // Load reads the tests that lie beside a module without errors; only names the files to read, nil: all. Everything that is wrong in them
 // is told at once. It returns ErrNoTests where there are none.
 func Load(ctx context.Context, m *config.Module, only []string) (*Suite, hcl.Diagnostics, error) {
-	s := &Suite{Module: m, Sources: maps.Clone(m.Files), plans: map[string]*engine.Plan{}, programs: map[*engine.Plan]*engine.Program{}}
+	s := &Suite{
+		Module: m, Sources: maps.Clone(m.Files), plans: map[string]*engine.Plan{}, programs: map[*engine.Plan]*engine.Program{},
+		made: map[*engine.Plan]map[string]*shapes{},
+	}
 	if only == nil {
 		entries, err := os.ReadDir(m.Dir) // sorted
 		if err != nil {
@@ -237,10 +242,28 @@ func bare(address string) string {
 	return b.String()
 }
 
-// shape is the schema of a step type in a plan.
-func shape(p *engine.Plan, stepType string) schema.Step {
-	if found := p.Schema(stepType); found != nil {
-		return found.Step
+// shapes are what a step type of a plan takes and gives.
+type shapes struct {
+	step          schema.Step
+	input, output *eval.Shape
+	notGiven      cty.Value // of the input's type
+}
+
+// shapes gives those of a step type, made once.
+func (s *Suite) shapes(p *engine.Plan, stepType string) *shapes {
+	of := s.made[p]
+	if of == nil {
+		of = map[string]*shapes{}
+		s.made[p] = of
 	}
-	return schema.Step{}
+	if of[stepType] == nil {
+		made := &shapes{}
+		if found := p.Schema(stepType); found != nil {
+			made.step = found.Step
+		}
+		made.input, made.output = eval.ShapeOf(made.step.Input), eval.ShapeOf(made.step.Output)
+		made.notGiven = cty.NullVal(made.step.Input.Type())
+		of[stepType] = made
+	}
+	return of[stepType]
 }

@@ -75,7 +75,7 @@ func withCompensate(s *eval.Step) []*eval.Step {
 // evaluateStep evaluates everything in a step as any instance of it would.
 func (m *Module) evaluateStep(p *eval.Pipeline, s *eval.Step, in eval.Inputs) (diags hcl.Diagnostics) {
 	if s.Section != eval.Main {
-		in.RunError = unknownError()
+		in.RunError = eval.UnknownError()
 	}
 	if s.ForEach != nil {
 		all, more := m.Scope(p, in).ForEach(s)
@@ -101,7 +101,7 @@ func (m *Module) evaluateStep(p *eval.Pipeline, s *eval.Step, in eval.Inputs) (d
 		diags = append(diags, more...)
 	}
 	if c := s.Compensate; c != nil {
-		in.RunError = unknownError()
+		in.RunError = eval.UnknownError()
 		if offer, known := m.schemas[c.Type]; known {
 			_, more = m.Scope(p, in).Step(c, offer.Step.Input)
 			diags = append(diags, more...)
@@ -124,11 +124,6 @@ func (m *Module) conditions(p *eval.Pipeline, all []*eval.Condition, in eval.Inp
 		}
 	}
 	return eval.Sort(diags)
-}
-
-// unknownError is what run.error means while checking.
-func unknownError() cty.Value {
-	return cty.UnknownVal(cty.Object(map[string]cty.Type{"step": cty.String, "code": cty.String, "message": cty.String}))
 }
 
 // UnknownSteps gives the steps of a pipeline before any of them ran. Those of unknown types are left out.

@@ -39,7 +39,7 @@ func render(t *testing.T, diags hcl.Diagnostics, files map[string]*hcl.File) str
 	return b.String()
 }
 
-// TestExamples loads every example, makes its plan twice, and shows it with its variables.
+// TestExamples loads every example, makes its plan twice, and shows it with its variables as `cpub plan` does.
 func TestExamples(t *testing.T) {
 	for _, tt := range []struct {
 		dir  string
@@ -81,13 +81,11 @@ func TestExamples(t *testing.T) {
 			}
 			vars, diags := config.Variables(m.Module, config.Sources{Flags: tt.vars})
 			noErrors(t, diags, m.Files)
-			x, diags := m.Explain(m.Plans[0], vars)
+			x, diags := previewed(t, m.Plans[0], vars)
 			noErrors(t, diags, m.Files)
-			var b bytes.Buffer
-			if err := x.WriteText(&b); err != nil {
-				t.Fatal(err)
-			}
-			golden(t, filepath.Join("testdata", "plan", tt.dir+".txt"), strings.Replace(b.String(), digest, "sha256:…", 1))
+			x.Digest = "sha256:…"
+			text := strings.Join(x.Lines(func(s string) string { return s }), "\n")
+			golden(t, filepath.Join("testdata", "plan", tt.dir+".txt"), text+"\n")
 		})
 	}
 }

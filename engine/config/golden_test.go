@@ -1,16 +1,20 @@
 package config_test
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/config"
+	"github.com/containerpub/cpub/engine/preview"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -92,6 +96,20 @@ func compareArchive(t *testing.T, path string, ar *txtar.Archive, got string) {
 	}
 }
 
+// previewed evaluates a plan with variables, as far as that can be done before a run.
+func previewed(t *testing.T, plan *engine.Plan, vars *config.Values) (*preview.Preview, hcl.Diagnostics) {
+	t.Helper()
+	p, err := preview.Make(plan, vars.JSON)
+	var wrong *engine.DiagnosticsError
+	switch {
+	case errors.As(err, &wrong):
+		return nil, wrong.Diags
+	case err != nil:
+		t.Fatal(err)
+	}
+	return p, nil
+}
+
 // diagnose gives the diagnostics for an archive's module, and for its variables where the module has none.
 func diagnose(t *testing.T, ar *txtar.Archive) string {
 	t.Helper()
@@ -128,7 +146,7 @@ func diagnose(t *testing.T, ar *txtar.Archive) string {
 		m.Files[name] = f
 	}
 	if !diags.HasErrors() {
-		_, diags = m.Explain(m.Plans[0], vars)
+		_, diags = previewed(t, m.Plans[0], vars)
 	}
 	return render(t, diags, m.Files)
 }

@@ -52,11 +52,20 @@ func explained(t *testing.T, dir string, flags []string) string {
 	vars, diags := config.Variables(m.Module, config.Sources{Flags: flags})
 	noErrors(t, diags, m.Files)
 	var out strings.Builder
+	schedules, err := json.MarshalIndent(m.Schedules, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Write(append(schedules, '\n'))
 	for _, plan := range m.Plans {
-		x, diags := m.Explain(plan, vars)
+		x, diags := previewed(t, plan, vars)
 		noErrors(t, diags, m.Files)
 		x.Digest = ""
-		for _, v := range []any{plan.Steps, plan.Schemas, x, firstTasks(t, plan, vars.JSON)} {
+		doc, err := x.Document()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range []any{plan.Steps, plan.Schemas, doc, firstTasks(t, plan, vars.JSON)} {
 			b, err := json.MarshalIndent(v, "", " ")
 			if err != nil {
 				t.Fatal(err)

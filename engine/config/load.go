@@ -26,9 +26,13 @@ type Module struct {
 	Dir string
 	// Plans are the module's pipelines, in order of declaration; empty when there is an error anywhere.
 	Plans []*engine.Plan
+	// Schedules are the module's, as evaluated, in order of declaration; complete where there is no error.
+	Schedules []*Schedule
 
 	schemas Schemas
 	reads   []eval.File
+	// scheduled is what the schedules alone read. It is in no plan.
+	scheduled []eval.File
 	// callees are the plans that steps of the type `pipeline` run, by digest, of other modules too.
 	callees map[string]*engine.Plan
 	// sources are the modules that steps name with `source`, by that.
@@ -69,6 +73,7 @@ func load(ctx context.Context, path string, schemas Schemas, opts Options, from 
 	diags = append(diags, m.loadSources(ctx, opts, from)...)
 	diags = append(diags, m.check(rec)...)
 	m.reads = recordedFiles(rec)
+	diags = append(diags, m.readSchedules(dir)...)
 	if !diags.HasErrors() && len(m.Pipelines) == 0 {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "No pipeline", Detail: fmt.Sprintf("There is no pipeline in %q. Write a block `pipeline \"NAME\" { … }`.", path),

@@ -24,7 +24,7 @@ type Upload struct {
 	Artifact sdk.Artifact
 }
 
-// Uploads gives what the module's plans name with artifact(), and those of the modules that it calls, each once, sorted by path.
+// Uploads gives what the module's plans and schedules name with artifact(), and those of the modules that it calls, each once, sorted by path.
 func (m *Module) Uploads() ([]Upload, error) {
 	all := map[string]Upload{}
 	if err := m.addUploads(all); err != nil {
@@ -38,7 +38,7 @@ func (m *Module) Uploads() ([]Upload, error) {
 }
 
 func (m *Module) addUploads(all map[string]Upload) error {
-	for _, read := range m.reads {
+	for _, read := range slices.Concat(m.reads, m.scheduled) {
 		name, ok := strings.CutPrefix(read.Path, "artifact(")
 		if !ok {
 			continue

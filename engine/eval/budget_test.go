@@ -166,6 +166,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("pipeline \"p\" {\n  step \"object_put\" \"s\" {\n    content = jsonencode([for x in var.v : x.y])\n  }\n  output \"o\" { value = step.s.url }\n}\nvariable \"v\" { type = list(object({ y = optional(string, \"z\") })) }\n")
 	f.Add("locals {\n  a = try(local.b, \"${file(\"x\")}\")\n  b = { for k, v in {} : k => v... }\n}\n")
 	f.Add("variable \"x\" {\n  default = <<-EOT\n  a ${1}\n  EOT\n  validation {\n    condition = var.x != null\n    error_message = \"no\"\n  }\n}\n")
+	f.Add("locals {\n  c = local.d\n  d = var.e\n}\nschedule \"s\" {\n  pipeline = \"p\"\n  cron = [\"0 2 * * *\", local.c]\n  variables = { n = upper(\"x\"), (\"a\") = null }\n  offset = \"1m\"\n}\n")
 	shape := schema.Object{Attrs: []schema.Attr{{Name: "content", Type: cty.String}, {Name: "url", Type: cty.DynamicPseudoType, Located: true}}}
 	f.Fuzz(func(t *testing.T, src string) {
 		m, diags := Parse([]File{{Path: "main.hcl", Content: []byte(src)}})
@@ -190,6 +191,7 @@ func FuzzParse(f *testing.F) {
 			_, more := m.Scope(nil, Inputs{}).Value(l.Expr, cty.DynamicPseudoType)
 			diags = append(diags, more...)
 		}
+		diags = append(diags, schedules(m)...)
 		for _, d := range diags {
 			if d.Summary == "Internal error" {
 				t.Errorf("%s", d.Detail)

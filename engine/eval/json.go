@@ -185,18 +185,7 @@ func parseNumber(s string) (cty.Value, error) {
 // ParseOutputs reads a step's outputs as a provider returned them, and gives them the shape's type: attributes that are missing
 // are null, those that the shape does not have are left out, sensitive ones are marked.
 func ParseOutputs(shape schema.Object, data json.RawMessage) (cty.Value, error) {
-	v, err := FromJSON(data)
-	if err != nil {
-		return cty.NilVal, fmt.Errorf("reading outputs: %w", err)
-	}
-	if m := (&meter{}); m.value(v) != nil {
-		return cty.NilVal, fmt.Errorf("reading outputs: %w", m.over)
-	}
-	v, err = convertTo(v, optional(shape.Type()))
-	if err != nil {
-		return cty.NilVal, fmt.Errorf("reading outputs: %s", describe(err))
-	}
-	return markSensitive(shape, v), nil
+	return ShapeOf(shape).Parse(data)
 }
 
 // optional makes every attribute of an object, however deep, one that may be missing.

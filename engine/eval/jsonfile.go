@@ -73,7 +73,7 @@ func jsonModule() *jsonShape {
 	settings := &jsonShape{grammar: &settingsGrammar, blocks: map[string]jsonBlock{"required_providers": {0, &jsonShape{}}}}
 	return &jsonShape{grammar: &topLevel, ignored: []string{"$schema"}, blocks: map[string]jsonBlock{
 		"cpub": {0, settings}, "variable": {1, variable}, "locals": {0, &jsonShape{}}, "pipeline": {1, pipeline},
-		"schedule": {1, attributes("cron", "interval", "pipeline", "variables", "overlap", "timezone")},
+		"schedule": {1, &jsonShape{grammar: &scheduleGrammar}},
 	}}
 }
 

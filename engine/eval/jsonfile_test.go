@@ -20,6 +20,7 @@ var jsonSeeds = []string{
 	`{}`, `[]`, `null`, `"a"`, ` { "a" : [ 1 , -0.5e+3 , true , false , null ] } `,
 	`{"locals":{"a":"${var.b} \"${upper(\"x\")}\"","b":["%{ if true }x%{ endif }",{"${local.a}":1}],"//":"${"}}`,
 	`{"variable":{"v":{"type":"list(object({ y = optional(string, \"z\") }))","default":[]}},"pipeline":{"p":{"step":{"object_put":{"s":{"content":"\u00e9\ud83d\ude00${var.v}","url":[{"x":1},{"dynamic":{"rule":{"for_each":"${var.v}","iterator":"it","content":{"y":"${it.value}"}}}}],"depends_on":["step.t"],"provider":"a.b","retry":[{"max_attempts":1}]}}},"output":[{"o":{"value":"${step.s.url}"}}]}}}`,
+	`{"schedule":{"s":{"pipeline":"p","cron":["0 2 * * *","${local.c}"],"variables":{"n":"${upper(\"x\")}"},"paused":true,"interval":"1h"}},"locals":{"c":"${local.d}","d":"${var.e}"}}`,
 	`[{"pipeline":[{"a":[{"step":{"object_put":{"s":[{}]}}}]}]},{"locals":null}]`,
 	`{"a":1,"a":2}`, `{"a":1,}`, `[1 2]`, `{"a"}`, `"\ud83d"`, `"\x"`, "\"\t\"", `01`, `1.`, `1e`, `-`, `1e9999`, `nul`, "\ufeff{}", "\"\xff\"", `"open`, `{"a":`,
 	`{"locals":{"a":"${[for x in range(1000) : [for y in range(1000) : [for z in range(1000) : x]]]}"}}`,
@@ -230,6 +231,16 @@ func everything(m *Module, shape schema.Object) hcl.Diagnostics {
 	}
 	for _, l := range m.Locals {
 		_, more := m.Scope(nil, Inputs{}).Value(l.Expr, cty.DynamicPseudoType)
+		diags = append(diags, more...)
+	}
+	return append(diags, schedules(m)...)
+}
+
+// schedules evaluates a module's schedules.
+func schedules(m *Module) (diags hcl.Diagnostics) {
+	for _, s := range m.Schedules {
+		diags = append(diags, m.CheckSchedule(s)...)
+		_, more := m.Scope(nil, Inputs{}).Schedule(s)
 		diags = append(diags, more...)
 	}
 	return diags

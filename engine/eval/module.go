@@ -18,8 +18,7 @@ type Local struct {
 
 var topLevel = grammar{
 	what:   "a module",
-	blocks: []string{"cpub", "variable", "locals", "pipeline"},
-	later:  []string{"schedule"},
+	blocks: []string{"cpub", "variable", "locals", "pipeline", "schedule"},
 	note:   " A file with values of variables is given with -var-file, and does not lie among the module's *.hcl files.",
 }
 
@@ -39,6 +38,10 @@ func (m *Module) readFile(b *hclsyntax.Body) hcl.Diagnostics {
 			p, more := readPipeline(block)
 			diags = append(diags, more...)
 			m.Pipelines = append(m.Pipelines, p)
+		case "schedule":
+			s, more := readSchedule(block)
+			diags = append(diags, more...)
+			m.Schedules = append(m.Schedules, s)
 		}
 	}
 	return diags
@@ -62,7 +65,10 @@ func ordered(b *hclsyntax.Body) []*hclsyntax.Attribute {
 
 // checkNames reports names that are declared twice.
 func (m *Module) checkNames() (diags hcl.Diagnostics) {
-	vars, locals, pipelines := names{}, names{}, names{}
+	vars, locals, pipelines, schedules := names{}, names{}, names{}, names{}
+	for _, s := range m.Schedules {
+		diags = append(diags, schedules.add("schedule", s.Name, s.DeclRange)...)
+	}
 	for _, v := range m.Variables {
 		diags = append(diags, vars.add("variable", v.Name, v.DeclRange)...)
 	}

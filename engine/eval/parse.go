@@ -24,6 +24,7 @@ type Module struct {
 	Variables []*Variable
 	Locals    []*Local
 	Pipelines []*Pipeline
+	Schedules []*Schedule
 	// RequiredVersion is the constraint of `cpub { required_version }`, or nil; Requirements are its further content's ranges.
 	RequiredVersion *VersionConstraint
 	// Broken tells that a file has a syntax error, so that what seems missing may only be unread.

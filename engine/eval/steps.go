@@ -10,19 +10,7 @@ import (
 
 // StepValue is what step.NAME means once the step succeeded: its outputs, as ParseOutputs gives them, and status.
 func StepValue(shape schema.Object, outputs cty.Value, status string) cty.Value {
-	attrs := map[string]cty.Value{}
-	for name, t := range shape.Type().AttributeTypes() {
-		attrs[name] = cty.NullVal(t)
-	}
-	if outputs != cty.NilVal && outputs.IsKnown() && !outputs.IsNull() && outputs.Type().IsObjectType() {
-		for name := range attrs {
-			if outputs.Type().HasAttribute(name) {
-				attrs[name] = outputs.GetAttr(name)
-			}
-		}
-	}
-	attrs["status"] = cty.StringVal(status)
-	return cty.ObjectVal(attrs)
+	return ShapeOf(shape).Step(outputs, status)
 }
 
 // SkippedStep is what step.NAME means when the step has no outputs, since it was skipped or failed: every output is null.
@@ -43,6 +31,11 @@ func UnknownStep(shape schema.Object) cty.Value {
 	}
 	attrs["status"] = cty.UnknownVal(cty.String).RefineNotNull()
 	return cty.ObjectVal(attrs)
+}
+
+// UnknownError is what run.error means before it is known why a run failed, if it did.
+func UnknownError() cty.Value {
+	return cty.UnknownVal(cty.Object(map[string]cty.Type{"step": cty.String, "code": cty.String, "message": cty.String}))
 }
 
 // Locations gives the locations of the located values in a resolved input, sorted, each once. More than one means that no place has

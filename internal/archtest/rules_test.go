@@ -29,6 +29,7 @@ func house() []folder {
 		{"engine/config", []string{"engine", "engine/eval", "engine/policy", "sdk/..."}},
 		{"engine/cases", []string{"engine", "engine/eval", "engine/config", "sdk", "sdk/schema"}},
 		{"engine/policy", []string{"sdk/..."}},
+		{"engine/preview", []string{"engine", "engine/eval", "sdk/schema"}},
 		{"engine/artifact", []string{"sdk"}},
 		{"engine/host", []string{"engine", "engine/policy", "engine/artifact", "sdk/...", "internal/wire"}},
 		{"plugins/podman", []string{"sdk/..."}},

@@ -8,6 +8,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/serviceerror"
 
 	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/sdk"
@@ -84,16 +85,26 @@ func (c *Client) Follow(ctx context.Context, id, runID string, emit func(Event))
 	return f.fold.run, nil
 }
 
+// maxStale is how often in a row the server's own token for the next page of a history may be refused.
+const maxStale = 10
+
 // history sends a run's events, waiting for those to come, until ctx ends. A server that does not answer is asked again.
 func (c *Client) history(ctx context.Context, id, runID string, events chan<- *historypb.HistoryEvent) error {
 	var last int64
+	stale := 0 // how often in a row the server did not know its own token any more
 	for {
 		iter := c.temporal.GetWorkflowHistory(ctx, id, runID, true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		for iter.HasNext() {
 			e, err := iter.Next()
 			if err != nil {
 				var unreachable *UnreachableError
-				if ctx.Err() != nil || !errors.As(c.wrap(err, "reading the history"), &unreachable) {
+				var refused *serviceerror.InvalidArgument
+				switch {
+				case ctx.Err() != nil:
+					return err
+				case errors.As(err, &refused) && last > 0 && stale < maxStale: // a token for the next page can grow stale in a busy run
+					stale++
+				case !errors.As(c.wrap(err, "reading the history"), &unreachable):
 					return err
 				}
 				break
@@ -101,7 +112,7 @@ func (c *Client) history(ctx context.Context, id, runID string, events chan<- *h
 			if e.GetEventId() <= last {
 				continue
 			}
-			last = e.GetEventId()
+			last, stale = e.GetEventId(), 0
 			select {
 			case events <- e:
 			case <-ctx.Done():

@@ -41,7 +41,7 @@ type lab struct {
 	raw     tclient.Client
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t testing.TB) *lab {
 	t.Helper()
 	env := testenv.Services(t)
 	l := &lab{address: env.Temporal, store: flowtest.Store(t)}
@@ -58,7 +58,7 @@ func newLab(t *testing.T) *lab {
 }
 
 // parts are a worker over the host.
-func (l *lab) parts(t *testing.T, h worker.Host) worker.Parts {
+func (l *lab) parts(t testing.TB, h worker.Host) worker.Parts {
 	return worker.Parts{
 		Temporal: flowtest.Temporal(l.address), Plans: l.store, Host: h, Policy: &policy.Policy{StepTypes: []string{"work"}},
 		Instances: []worker.Instance{{Name: flowtest.Instance}}, Log: flowtest.Logger(t), StopTimeout: 10 * time.Second,
@@ -66,7 +66,7 @@ func (l *lab) parts(t *testing.T, h worker.Host) worker.Parts {
 }
 
 // serve runs a worker until the returned function is called, or the test ends.
-func serve(t *testing.T, p worker.Parts) (stop func()) {
+func serve(t testing.TB, p worker.Parts) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)

@@ -14,8 +14,10 @@ import (
 // Step is what a step of a Host does.
 type Step func(ctx context.Context, call engine.Call, obs engine.Observer) (json.RawMessage, error)
 
-// Host carries out steps with functions, by the step's address; steps without one give their text back.
+// Host carries out steps with functions, by the step's address; steps without one do as Default says, or give their text back.
 type Host struct {
+	Default Step
+
 	mu       sync.Mutex
 	steps    map[string]Step
 	calls    []engine.Call
@@ -43,7 +45,10 @@ func (h *Host) Run(ctx context.Context, call engine.Call, obs engine.Observer) (
 		}
 	}()
 	if step == nil {
-		return Echo(ctx, call, obs)
+		step = h.Default
+	}
+	if step == nil {
+		step = Echo
 	}
 	return step(ctx, call, obs)
 }

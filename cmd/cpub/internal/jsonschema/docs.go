@@ -8,7 +8,8 @@ var types = map[string]cty.Type{
 	"timeout": cty.String, "queue_timeout": cty.String, "labels": cty.Map(cty.String), "max_parallel": cty.Number,
 	"when": cty.Bool, "max_attempts": cty.Number, "initial_interval": cty.String, "backoff_coefficient": cty.Number,
 	"max_interval": cty.String, "on": cty.List(cty.String), "condition": cty.Bool, "error_message": cty.String, "limit": cty.Number,
-	"on_limit": cty.String, "interval": cty.String, "cron": cty.String, "timezone": cty.String,
+	"on_limit": cty.String, "interval": cty.String, "timezone": cty.String, "offset": cty.String, "jitter": cty.String,
+	"catchup_window": cty.String, "pause_on_failure": cty.Bool, "paused": cty.Bool, "overlap": cty.String, "schedule.pipeline": cty.String,
 }
 
 // docs are shown by editors: of blocks, and of attributes by name or by block and name.
@@ -40,6 +41,18 @@ var docs = map[string]string{
 	"backoff_coefficient": "By how much each wait is longer than the one before.",
 	"max_interval":        "The longest wait between two attempts.",
 	"on":                  "Failures to try again though they are final by nature: exit, oom, time_limit, timeout.",
+	"schedule":            "When runs of a pipeline begin by themselves: {NAME: {…}}. cpub schedule apply puts it into Temporal.",
+	"schedule.pipeline":   "The pipeline to run, one of this module.",
+	"schedule.interval":   "The time between two runs, such as \"1h\".",
+	"cron":                "When runs begin: \"0 2 * * *\" is at two every night. Several are an array.",
+	"offset":              "By how much the interval is moved.",
+	"timezone":            "Of cron: a name such as \"Europe/Zurich\". UTC if left out.",
+	"schedule.variables":  "The variables of the runs: values that are known before any of them begins.",
+	"overlap":             "What happens when an earlier run is still under way: skip (if left out), buffer_one, buffer_all, cancel_other, terminate_other, allow_all.",
+	"jitter":              "The most that a run begins later than its time.",
+	"catchup_window":      "How late a run may be begun that could not be in time. A year if left out.",
+	"pause_on_failure":    "Whether a failed run pauses the schedule.",
+	"paused":              "Whether the schedule is paused. If left out, cpub schedule pause and resume decide.",
 	"condition":           "An expression that must be true.",
 	"error_message":       "What is said where the condition is false.",
 }

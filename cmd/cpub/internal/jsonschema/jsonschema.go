@@ -129,7 +129,10 @@ func (w writer) attribute(s eval.Syntax, what, name string) any {
 		}
 		return describe(object{"type": []any{"string", "null"}}, doc)
 	}
-	t, ok := types[name]
+	t, ok := types[what+"."+name]
+	if !ok {
+		t, ok = types[name]
+	}
 	if !ok {
 		t = cty.DynamicPseudoType
 	}

@@ -139,6 +139,8 @@ func TestWrong(t *testing.T) {
 		"variable type":      `{"variable": {"v": {"type": 3}}}`,
 		"variable attribute": `{"variable": {"v": {"defualt": 3}}}`,
 		"sensitive":          `{"variable": {"v": {"sensitive": "perhaps"}}}`,
+		"schedule":           `{"schedule": {"s": {"pipeline": "p", "corn": "@daily"}}}`,
+		"schedule paused":    `{"schedule": {"s": {"pipeline": "p", "cron": "@daily", "paused": []}}}`,
 		"output":             `{"pipeline": {"p": {"output": {"o": {"valeu": 1}}}}}`,
 	} {
 		if err := validate(t, s, text); err == nil {
