@@ -35,9 +35,13 @@ var (
 	cronDays   = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
 
 	cronFields = []cronField{
-		{name: "second", max: 59}, {name: "minute", max: 59}, {name: "hour", max: 23}, {name: "day of the month", min: 1, max: 31},
+		{name: "second", max: 59},
+		{name: "minute", max: 59},
+		{name: "hour", max: 23},
+		{name: "day of the month", min: 1, max: 31},
 		{name: "month", min: 1, max: 12, names: cronMonths, first: 1, letters: 3},
-		{name: "day of the week", max: 7, names: cronDays, letters: 2}, {name: "year", min: 2000, max: 2100},
+		{name: "day of the week", max: 7, names: cronDays, letters: 2},
+		{name: "year", min: 2000, max: 2100},
 	}
 	cronWords = map[string]string{
 		"@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0", "@daily": "0 0 * * *",

@@ -57,8 +57,14 @@ func TestCheckSecrets(t *testing.T) {
 		path []string
 		ok   bool
 	}{
-		{[]string{"env", "A"}, true}, {[]string{"one", "s"}, true}, {[]string{"many", "0", "s"}, true},
-		{[]string{"name"}, false}, {[]string{"none"}, false}, {nil, false}, {[]string{"many"}, false}, {[]string{"many", "0", "t"}, false},
+		{[]string{"env", "A"}, true},
+		{[]string{"one", "s"}, true},
+		{[]string{"many", "0", "s"}, true},
+		{[]string{"name"}, false},
+		{[]string{"none"}, false},
+		{nil, false},
+		{[]string{"many"}, false},
+		{[]string{"many", "0", "t"}, false},
 	} {
 		if problems := o.CheckSecrets([]schema.SecretText{{Path: tt.path}}); (len(problems) == 0) != tt.ok {
 			t.Errorf("%q: %v", tt.path, problems)

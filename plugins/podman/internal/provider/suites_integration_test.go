@@ -32,7 +32,7 @@ func contracts(t *testing.T, podman *testenv.Podman, registry sdk.Registry, wire
 	})
 	h := sdktest.New(t, p, sdktest.Options{
 		Secrets: []sdk.Secret{sdktest.Secret()},
-		Config: map[string]string{"connection": podman.URI}, Registries: []sdk.Registry{registry}, Wire: wire,
+		Config:  map[string]string{"connection": podman.URI}, Registries: []sdk.Registry{registry}, Wire: wire,
 	})
 	images := sdktest.Images{Registry: registry, Left: func(t testing.TB, key string) []string { return left(t, podman, key) }}
 	t.Run("container_run", func(t *testing.T) { sdktest.ContainerRun(t, h, images) })
