@@ -19,6 +19,7 @@ source_of() {
 	gotestsum) echo gotest.tools/gotestsum@v1.13.0 ;;
 	protoc-gen-go) echo google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11 ;;
 	protoc-gen-go-grpc) echo google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.0 ;;
+	tofu) echo github.com/opentofu/opentofu/cmd/tofu@v1.10.6 ;;
 	podman-5.8.2) echo github.com/containers/podman/v5/cmd/podman@v5.8.2 ;;
 	*) die "no tool is called $1" ;;
 	esac
@@ -35,6 +36,7 @@ build() {
 		CGO_ENABLED=1 in_module "$1" "$2" github.com/containers/podman/v5 \
 			-tags containers_image_openpgp,exclude_graphdriver_btrfs,seccomp
 		;;
+	tofu) in_source "$1" "$2" github.com/opentofu/opentofu ;;
 	*) GOBIN=$tools with_progress "building $1" go install -v "$2" ;;
 	esac
 }
@@ -50,6 +52,19 @@ in_module() {
 	printf 'module tool\n\ngo %s\n\nrequire %s %s\n' "${go_version#go}" "$module" "$version" >"$work/go.mod"
 	install -m 644 "$source/go.sum" "$work/go.sum"
 	with_progress "building $name" go build -C "$work" -v -mod=mod "$@" -o "$tools/$name" "$package"
+	rm -rf "$work"
+}
+
+# in_source NAME PACKAGE@VERSION MODULE: builds in a copy of the module itself, where it replaces others: its replace directives count in
+# its own source alone.
+in_source() {
+	local name=$1 package=${2%@*} version=${2#*@} module=$3 work source
+	work=$(mktemp -d)
+	source=$(cd "$work" && go mod download -json "$module@$version" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+	[ -n "$source" ] || die "downloading $module@$version"
+	cp -r "$source/." "$work"
+	chmod -R u+w "$work"
+	with_progress "building $name" go build -C "$work" -v -o "$tools/$name" "$package"
 	rm -rf "$work"
 }
 

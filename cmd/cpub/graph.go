@@ -17,7 +17,9 @@ func newGraph(c *stdio) *cobra.Command {
 		Use:   "graph FILE|FOLDER [PIPELINE]",
 		Short: "Draw which steps wait for which",
 		Long: `graph draws the steps of a pipeline, and an arrow from each to those that wait for
-it; what follows from other arrows is left out. Steps with a condition are dashed.
+it; what follows from other arrows is left out. Steps with a condition are dashed,
+those with for_each stand as a stack or have a thick border; a dashed arrow leads to
+what undoes a step. The steps of on_failure and finally have frames of their own.
 
     cpub graph FOLDER | dot -Tsvg >steps.svg       # Graphviz
     cpub graph FOLDER --format mermaid             # for Markdown

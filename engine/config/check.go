@@ -115,7 +115,7 @@ func (m *Module) conditions(p *eval.Pipeline, all []*eval.Condition, in eval.Inp
 	for _, c := range all {
 		scope := m.Scope(p, in)
 		if c.Condition != nil {
-			_, more := scope.Value(c.Condition, cty.Bool)
+			_, more := scope.Condition(c.Condition)
 			diags = append(diags, more...)
 		}
 		if c.Message != nil {

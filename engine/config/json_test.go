@@ -112,6 +112,7 @@ func TestJSONExamples(t *testing.T) {
 	}
 	vars := map[string][]string{
 		"function": {"function_id=42", `input={"n": 1}`}, "fan-out": {"key=a/b.tar.gz"}, "when-retry": {"image=localhost:5000/job", "warm_up=true"},
+		"nightly": {"report=daily"}, "release": {"function=hello", "version=2"},
 	}
 	for _, folder := range folders {
 		name := filepath.Base(folder)

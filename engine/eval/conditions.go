@@ -100,12 +100,32 @@ func (s *Scope) Conditions(conditions []*Condition, kind string) hcl.Diagnostics
 // ConditionFailed is the summary of a condition of that kind that does not hold: "Precondition failed".
 func ConditionFailed(kind string) string { return sentence(kind) + " failed" }
 
+// Condition evaluates what must be true or false. A text that is not known yet is refused: it would be taken for one, or fail, only when it
+// is known.
+func (s *Scope) Condition(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
+	raw, diags := s.evaluate(expr)
+	if diags.HasErrors() {
+		return cty.UnknownVal(cty.Bool), diags
+	}
+	if raw.Type() == cty.String && !raw.IsKnown() {
+		return cty.UnknownVal(cty.Bool), append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Wrong type",
+			Detail: `A condition is true or false, and this is a text. Compare it, as in … == "done", or … != "".`, Subject: expr.Range().Ptr(),
+		})
+	}
+	v, err := convertTo(raw, cty.Bool)
+	if err != nil {
+		return cty.UnknownVal(cty.Bool), append(diags, wrongType(expr, err))
+	}
+	return v, diags
+}
+
 // holds evaluates a condition: true, false, or unknown.
 func (s *Scope) holds(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	if expr == nil {
 		return cty.UnknownVal(cty.Bool), nil
 	}
-	v, diags := s.Value(expr, cty.Bool)
+	v, diags := s.Condition(expr)
 	if diags.HasErrors() {
 		return cty.UnknownVal(cty.Bool), diags
 	}

@@ -99,6 +99,13 @@ func (s *Scope) fit(v cty.Value, a *schema.Attr) (out cty.Value, problem string)
 		return cty.NilVal, fmt.Sprintf("was stopped: %s. Do it in a step instead, or with less data.", err)
 	}
 	shown, marks := out.UnmarkDeep()
+	if where := nullElement(shown, a.Type); where != "" {
+		out := "[for x in LIST : x if x != null]"
+		if a.Type.IsMapType() {
+			out = "{ for k, v in MAP : k => v if v != null }"
+		}
+		return cty.NilVal, fmt.Sprintf("has a null at %s, and every element needs a value. Leave it out, as in %s.", where, out)
+	}
 	switch {
 	case a.Located && !isLocated(shown):
 		return cty.NilVal, fmt.Sprintf("takes %s; this is %s.", takes(a), article(shown.Type().FriendlyName()))
@@ -116,6 +123,22 @@ func (s *Scope) fit(v cty.Value, a *schema.Attr) (out cty.Value, problem string)
 		problem = fmt.Sprintf("takes %s. (The value is sensitive, and not shown.)", takes(a))
 	}
 	return out, problem
+}
+
+// nullElement finds a null among the elements of a list, set or map of plain values, and gives its place: [0].
+func nullElement(v cty.Value, want cty.Type) string {
+	if !want.IsCollectionType() || !want.ElementType().IsPrimitiveType() || !v.IsKnown() || v.IsNull() {
+		return ""
+	}
+	for it := v.ElementIterator(); it.Next(); {
+		if k, e := it.Element(); e.IsKnown() && e.IsNull() {
+			if want.IsSetType() {
+				return "its elements"
+			}
+			return "[" + Show(k, "") + "]"
+		}
+	}
+	return ""
 }
 
 // misfit says what a value is instead: the value itself where it is short and not secret.

@@ -37,12 +37,12 @@ func (m *Module) depsOf(p *Pipeline, named []StepName, exprs []hcl.Expression) [
 	}
 	m.stepRefs(exprs, map[string]bool{}, func(r Reference) { add(r.Name, r.Range) })
 	var deps []Dep
-	for _, other := range p.Steps {
-		if at, ok := found[other.Name]; ok {
-			deps = append(deps, Dep{other.Name, at})
-			delete(found, other.Name)
+	for name, at := range found {
+		if p.place(name) >= 0 {
+			deps = append(deps, Dep{name, at})
 		}
 	}
+	slices.SortFunc(deps, func(a, b Dep) int { return p.place(a.Step) - p.place(b.Step) })
 	return deps
 }
 

@@ -55,7 +55,7 @@ func (s *Scope) When(st *Step) (cty.Value, hcl.Diagnostics) {
 	if st.When == nil {
 		return cty.True, nil
 	}
-	v, diags := s.Value(st.When, cty.Bool)
+	v, diags := s.Condition(st.When)
 	if !diags.HasErrors() && v.IsKnown() && v.IsNull() {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Wrong value",

@@ -55,10 +55,13 @@ func (g grammar) unknown(kind, name string, at hcl.Range) *hcl.Diagnostic {
 		other, form, same = g.attrs, "Write it as an attribute: `"+name+" = …`.", g.blocks
 	}
 	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unknown " + kind, Subject: at.Ptr()}
+	habit := g.habit(name)
 	switch {
 	case slices.Contains(other, name):
 		d.Summary = "Not " + article(kind)
 		d.Detail = fmt.Sprintf("In %s, %q is no %s. %s", g.what, name, kind, form)
+	case habit != "":
+		d.Detail = fmt.Sprintf("%s has no %s %q. %s", sentence(g.what), kind, name, habit)
 	case len(same) == 0:
 		d.Detail = fmt.Sprintf("%s has no %ss.%s", sentence(g.what), kind, g.note)
 	default:
@@ -207,6 +210,22 @@ func literal(b *hclsyntax.Body, name string, want cty.Type) (cty.Value, hcl.Diag
 		return wrong(fmt.Sprintf("%q takes a %s: %s.", name, want.FriendlyName(), err))
 	}
 	return v, nil
+}
+
+// writtenOut reports a boolean attribute that is computed, if only from constants: it is read from the file, as the plan is made.
+func writtenOut(b *hclsyntax.Body, name string, known hcl.Diagnostics) hcl.Diagnostics {
+	a, ok := b.Attributes[name]
+	if !ok || known.HasErrors() {
+		return nil
+	}
+	switch hcl.UnwrapExpression(a.Expr).(type) {
+	case *hclsyntax.BinaryOpExpr, *hclsyntax.UnaryOpExpr, *hclsyntax.ConditionalExpr, *hclsyntax.IndexExpr, *hclsyntax.RelativeTraversalExpr:
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Wrong value",
+			Detail: fmt.Sprintf("%q is read before anything is evaluated: write true or false.", name), Subject: a.Expr.Range().Ptr(), Context: a.SrcRange.Ptr(),
+		}}
+	}
+	return nil
 }
 
 func literalString(b *hclsyntax.Body, name string) (string, hcl.Diagnostics) {

@@ -39,7 +39,7 @@ func makeLibrary() map[string]libraryFunction {
 		"tonumber":    {stdlib.MakeToFunc(cty.Number), guardDigits},
 		"tobool":      {stdlib.MakeToFunc(cty.Bool), nil},
 		"tolist":      {collectionFunction(cty.List(cty.DynamicPseudoType)), nil},
-		"toset":       {collectionFunction(cty.Set(cty.DynamicPseudoType)), nil},
+		"toset":       {collectionFunction(cty.Set(cty.DynamicPseudoType)), guardUntyped},
 		"tomap":       {collectionFunction(cty.Map(cty.DynamicPseudoType)), nil},
 		"timeadd":     {stdlib.TimeAddFunc, nil},
 		"formatdate":  {stdlib.FormatDateFunc, nil},

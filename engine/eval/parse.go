@@ -88,7 +88,7 @@ func ParseFile(f File) (body *hclsyntax.Body, file *hcl.File, diags hcl.Diagnost
 		return nil, file, hcl.Diagnostics{d}
 	}
 	parsed, diags := hclsyntax.ParseConfig(f.Content, f.Path, hcl.InitialPos)
-	diags = limit(diags) // in the order of the file
+	diags = remedySyntax(limit(diags), f.Content) // in the order of the file
 	body, ok := parsed.Body.(*hclsyntax.Body)
 	if !ok {
 		return nil, file, diags

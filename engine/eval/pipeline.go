@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -22,6 +23,8 @@ type Pipeline struct {
 	Steps     []*Step
 	Outputs   []*Output
 	DeclRange hcl.Range
+
+	places map[string]int // where the steps are, by name
 }
 
 // Output is an `output` block of a pipeline.
@@ -93,6 +96,7 @@ func readPipeline(block *hclsyntax.Block) (*Pipeline, hcl.Diagnostics) {
 			Subject:  p.DeclRange.Ptr(),
 		})
 	}
+	p.index()
 	return p, diags
 }
 
@@ -156,10 +160,24 @@ func readOutput(b *hclsyntax.Block) (*Output, hcl.Diagnostics) {
 
 // Step returns the step of that name, or nil.
 func (p *Pipeline) Step(name string) *Step {
-	for _, s := range p.Steps {
-		if s.Name == name {
-			return s
-		}
+	if i := p.place(name); i >= 0 {
+		return p.Steps[i]
 	}
 	return nil
+}
+
+// place is a step's index, that of the first of its name; -1: there is none.
+func (p *Pipeline) place(name string) int {
+	if i, ok := p.places[name]; ok && i < len(p.Steps) && p.Steps[i].Name == name {
+		return i
+	}
+	return slices.IndexFunc(p.Steps, func(s *Step) bool { return s.Name == name })
+}
+
+// index notes where the steps are, for modules of thousands of them.
+func (p *Pipeline) index() {
+	p.places = make(map[string]int, len(p.Steps))
+	for i, s := range slices.Backward(p.Steps) {
+		p.places[s.Name] = i
+	}
 }

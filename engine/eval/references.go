@@ -60,6 +60,9 @@ func reference(t hcl.Traversal) (Reference, *hcl.Diagnostic) {
 	}
 	if !reservedRoot(r.Root) {
 		hint := didYouMean(r.Root, roots)
+		if other := foreign(r.Root); other != "" {
+			hint = " " + other
+		}
 		if hint == "" {
 			hint = " A text needs quotes; values are named var.NAME, local.NAME and step.NAME.OUTPUT."
 		}
@@ -151,6 +154,7 @@ type referenceCheck struct {
 
 func (c referenceCheck) check(exprs []hcl.Expression) hcl.Diagnostics {
 	refs, diags := references(exprs...)
+	diags = c.bare(exprs, diags)
 	for _, e := range exprs {
 		diags = append(diags, checkFunctions(e)...)
 		diags = append(diags, c.splats(e)...)
@@ -175,6 +179,43 @@ func (c referenceCheck) check(exprs []hcl.Expression) hcl.Diagnostics {
 			if attrs := rootAttrs(r.Root); !slices.Contains(attrs, r.Name) {
 				diags = append(diags, noAttr(r, attrs))
 			}
+		}
+	}
+	return diags
+}
+
+// bare tells of names without a root before them, that are steps or their types, how they are written.
+func (c referenceCheck) bare(exprs []hcl.Expression, diags hcl.Diagnostics) hcl.Diagnostics {
+	written := map[string]string{}
+	for _, e := range exprs {
+		if e == nil {
+			continue
+		}
+		for _, t := range e.Variables() {
+			rest := t[1:]
+			name, isStep := t.RootName(), c.p.Step(t.RootName()) != nil
+			if !isStep && len(rest) > 0 { // TYPE.NAME
+				attr, _ := rest[0].(hcl.TraverseAttr)
+				s := c.p.Step(attr.Name)
+				if isStep = s != nil && s.Type == name; isStep {
+					name, rest = attr.Name, rest[1:]
+				}
+			}
+			if reservedRoot(t.RootName()) || !isStep {
+				continue
+			}
+			form := "step." + name
+			if len(rest) > 0 {
+				if attr, ok := rest[0].(hcl.TraverseAttr); ok {
+					form += "." + attr.Name
+				}
+			}
+			written[t.SourceRange().String()] = form
+		}
+	}
+	for _, d := range diags {
+		if form := written[d.Subject.String()]; form != "" {
+			d.Detail = fmt.Sprintf("What a step gives is named with step before it: write %s.", form)
 		}
 	}
 	return diags

@@ -301,11 +301,12 @@ func (s *Scope) local(r Reference) (cty.Value, hcl.Diagnostics) {
 // maxLocals bounds how many locals one scope may evaluate, and so how deep they may build upon each other.
 const maxLocals = 2000
 
-// plain drops from hcl's diagnostics what would show values, and gives them our form.
+// plain drops from hcl's diagnostics what would show values, and says more of what is missing.
 func plain(diags hcl.Diagnostics) hcl.Diagnostics {
 	out := make(hcl.Diagnostics, 0, len(diags))
 	for _, d := range diags {
 		c := *d
+		remedyValue(&c)
 		c.Expression, c.EvalContext, c.Extra = nil, nil, nil
 		out = append(out, &c)
 	}

@@ -104,6 +104,7 @@ func readStep(block *hclsyntax.Block, section Section) (*Step, hcl.Diagnostics) 
 	on, more := literal(b, "continue_on_error", cty.Bool)
 	diags = append(diags, more...)
 	s.ContinueOnError = !on.IsNull() && on.True()
+	diags = append(diags, writtenOut(b, "continue_on_error", more)...)
 	diags = append(diags, s.readBuiltin(b)...)
 	diags = append(diags, s.readUntil(b)...)
 	s.Preconditions, more = readConditions(b, "precondition")
@@ -189,6 +190,10 @@ func (s *Step) readDependsOn(b *hclsyntax.Body) (diags hcl.Diagnostics) {
 		return hcl.Diagnostics{wrongMeta("depends_on takes a list of steps, such as [step.build].", expr.Range())}
 	}
 	for _, item := range items {
+		if text, ok := writtenText(item); ok && validName(text) {
+			diags = append(diags, wrongMeta(fmt.Sprintf("depends_on takes steps, not their names as text. Write step.%s, without quotes.", text), item.Range()))
+			continue
+		}
 		t, more := hcl.AbsTraversalForExpr(item)
 		if more.HasErrors() || len(t) != 2 || t.RootName() != "step" {
 			diags = append(diags, wrongMeta("depends_on takes steps by name, such as [step.build], without outputs.", item.Range()))
@@ -202,6 +207,19 @@ func (s *Step) readDependsOn(b *hclsyntax.Body) (diags hcl.Diagnostics) {
 		s.DependsOn = append(s.DependsOn, StepName{name.Name, item.Range()})
 	}
 	return diags
+}
+
+// writtenText is a text that is written out.
+func writtenText(expr hcl.Expression) (string, bool) {
+	syntax := native(expr)
+	if syntax == nil || len(expr.Variables()) > 0 || len(calls(syntax)) > 0 {
+		return "", false
+	}
+	v, diags := Literal(syntax)
+	if diags.HasErrors() || v.Type() != cty.String || !v.IsKnown() || v.IsNull() {
+		return "", false
+	}
+	return v.AsString(), true
 }
 
 // readProvider takes podman.builder.

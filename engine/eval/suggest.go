@@ -12,7 +12,7 @@ func Suggest(name string, candidates []string) string {
 	if len(name) > 64 {
 		return ""
 	}
-	best, distance := "", max(2, len(name)/4)+1
+	best, distance := "", min(max(2, len(name)/4), len(name)-1)+1
 	for _, c := range candidates {
 		if d := levenshtein.Distance(strings.ToLower(name), strings.ToLower(c), nil); d < distance {
 			best, distance = c, d

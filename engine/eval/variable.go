@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
@@ -72,6 +73,14 @@ func (v *Variable) readType(b *hclsyntax.Body) (diags hcl.Diagnostics) {
 		if more.HasErrors() {
 			for _, d := range more {
 				d.Summary = "Wrong type"
+				switch text, quoted := writtenText(a.Expr); {
+				case quoted && slices.Contains([]string{"string", "number", "bool", "any"}, text):
+					d.Detail = fmt.Sprintf("A type is written without quotes: type = %s.", text)
+				case quoted:
+					d.Detail = "A type is written without quotes: string, number, bool, any, list(…), set(…), map(…), object({ … }) or tuple([…])."
+				case slices.Contains([]string{"list", "set", "map"}, hcl.ExprAsKeyword(a.Expr)):
+					d.Detail = fmt.Sprintf("Say of which elements: %s(string), %[1]s(any).", hcl.ExprAsKeyword(a.Expr))
+				}
 			}
 			return more
 		}

@@ -51,23 +51,68 @@ pipeline "shortcuts" {
 }
 `
 
+const sections = `
+pipeline "sections" {
+  step "image_pull" "base" { reference = "x" }
+  step "image_build" "image" {
+    for_each = toset(["api", "web"])
+    context  = step.source.directory
+    when     = step.base.digest != ""
+    compensate "container_run" {
+      image   = "tools"
+      command = ["rm", self.image.id]
+    }
+  }
+  step "archive_extract" "source" { archive = artifact("main.hcl") }
+  step "pipeline" "check" {
+    pipeline   = "other"
+    depends_on = [step.image]
+  }
+  step "pipeline" "checks" {
+    for_each   = toset(["a"])
+    pipeline   = "other"
+    depends_on = [step.check]
+    when       = each.key == "a"
+  }
+  on_failure {
+    step "container_run" "tell" { image = "tools" }
+  }
+  finally {
+    step "container_run" "sweep" { image = "tools" }
+    step "container_run" "report" {
+      image      = step.base.digest
+      depends_on = [step.sweep]
+      when       = step.checks["a"].status != "skipped"
+    }
+  }
+  output "images" { value = step.image }
+}
+pipeline "other" {
+  step "container_run" "look" { image = "tools" }
+}
+`
+
 func TestGolden(t *testing.T) {
-	own := filepath.Join(t.TempDir(), "main.hcl")
-	if err := os.WriteFile(own, []byte(shortcuts), 0o644); err != nil {
-		t.Fatal(err)
+	write := func(source string) string {
+		path := filepath.Join(t.TempDir(), "main.hcl")
+		if err := os.WriteFile(path, []byte(source), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
 	for name, path := range map[string]string{
-		"function": "../../../../examples/hcl/function", "fan-out": "../../../../examples/hcl/fan-out", "shortcuts": own,
+		"function": "../../../../examples/hcl/function", "fan-out": "../../../../examples/hcl/fan-out", "shortcuts": write(shortcuts), "sections": write(sections),
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, diags := config.Load(t.Context(), path, config.Contracts(), config.Options{})
 			if diags.HasErrors() {
 				t.Fatal(diags)
 			}
-			g := Of(m.Plans[0], m.Module, name == "shortcuts")
+			outputs := name == "shortcuts" || name == "sections"
+			g := Of(m.Plans[0], m.Module, outputs)
 			golden(t, name+".dot", g.DOT())
 			golden(t, name+".mmd", g.Mermaid())
-			if again := Of(m.Plans[0], m.Module, name == "shortcuts"); again.DOT() != g.DOT() {
+			if again := Of(m.Plans[0], m.Module, outputs); again.DOT() != g.DOT() {
 				t.Error("it is drawn otherwise the second time")
 			}
 		})
