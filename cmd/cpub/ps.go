@@ -17,8 +17,10 @@ func newPs(c *stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ps [PIPELINE]",
 		Short: "List runs, the latest first",
-		Long:  "ps lists runs, the latest first: of one pipeline, or of all. What it shows may be a second old.",
-		Args:  needs(0, 1, "a pipeline"),
+		Long: `ps lists runs, the latest first: of one pipeline, or of all. What it shows may be
+a second old. Of those that are under way it shows what they do or wait for: an
+approval, their turn (concurrency), a queue, the next attempt.`,
+		Args: needs(0, 1, "a pipeline"),
 		RunE: verb(func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				opts.Pipeline = args[0]
@@ -32,6 +34,7 @@ func newPs(c *stdio) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			cl.Doing(cmd.Context(), runs)
 			return printRuns(c, runs, asJSON)
 		}),
 	}
@@ -42,7 +45,7 @@ func newPs(c *stdio) *cobra.Command {
 }
 
 func printRuns(c *stdio, runs []client.Summary, asJSON bool) error {
-	rows := [][]string{{"RUN", "STATUS", "STARTED", "TOOK"}}
+	rows := [][]string{{"RUN", "STATUS", "STARTED", "TOOK", "DOES"}}
 	for _, r := range runs {
 		if asJSON {
 			if err := c.printJSON(r); err != nil {
@@ -55,7 +58,7 @@ func printRuns(c *stdio, runs []client.Summary, asJSON bool) error {
 			end = *r.EndedAt
 		}
 		rows = append(rows, []string{
-			r.ID, string(r.Status), r.StartedAt.Local().Format(time.DateTime), view.Duration(end.Sub(r.StartedAt)),
+			r.ID, string(r.Status), r.StartedAt.Local().Format(time.DateTime), view.Duration(end.Sub(r.StartedAt)), view.Clean(r.Doing),
 		})
 	}
 	switch {

@@ -122,6 +122,8 @@ type Summary struct {
 	Status    engine.Status `json:"status"`
 	StartedAt time.Time     `json:"started_at"`
 	EndedAt   *time.Time    `json:"ended_at,omitempty"`
+	// Doing is what it does or waits for, for people, once Client.Doing was asked.
+	Doing string `json:"doing,omitempty"`
 }
 
 // ListOptions narrow a list.

@@ -37,6 +37,9 @@ func TestTemporalCLI(t *testing.T) {
 	serve(t, l.parts(t, h))
 	for _, src := range []string{chain, `pipeline "slow" {
   step "work" "blocks" { text = "x" }
+}`, `pipeline "ask" {
+  step "approval" "go" { message = "go?" }
+  output "by" { value = "${step.go.approver}: ${step.go.comment}" }
 }`} {
 		if _, err := l.client.Publish(t.Context(), flowtest.Plan(t, src), nil); err != nil {
 			t.Fatal(err)
@@ -77,5 +80,33 @@ func TestTemporalCLI(t *testing.T) {
 	}
 	if out := must("workflow", "query", "--workflow-id", "g1", "--type", "cpub_status"); !strings.Contains(out, "succeeded") {
 		t.Errorf("query:\n%s", out)
+	}
+	t.Run("approval", func(t *testing.T) { answersWithTemporal(t, l, temporal) })
+}
+
+// answersWithTemporal decides as docs/operating.md tells those who have nothing of ours.
+func answersWithTemporal(t *testing.T, l *lab, temporal func(args ...string) (string, error)) {
+	for _, tt := range []struct {
+		id, want string
+		answer   []string
+	}{
+		{"updated", "ada: fine", []string{"update", "execute", "--name", "approve", "--input", `{"step":"go","by":"ada","comment":"fine"}`}},
+		{"signalled", "ada: fine", []string{"signal", "--name", "approve", "--input", `{"by":"ada","comment":"fine"}`}},
+		{"rejected by update", "not on a Friday", []string{"update", "execute", "--name", "reject", "--input", `{"by":"ada","comment":"not on a Friday"}`}},
+		{"rejected by signal", "not on a Friday", []string{"signal", "--name", "reject", "--input", `{"step":"go","by":"ada","comment":"not on a Friday"}`}},
+	} {
+		t.Run(tt.id, func(t *testing.T) {
+			if out, err := temporal("workflow", "start", "--type", "ask", "--task-queue", "cpub", "--workflow-id", tt.id, "--input", `{}`); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			l.waitsForApproval(t, tt.id, "", "go?")
+			if out, err := temporal(append(append([]string{"workflow"}, tt.answer...), "--workflow-id", tt.id)...); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			out, err := temporal("workflow", "result", "--workflow-id", tt.id)
+			if rejected := strings.HasPrefix(tt.id, "rejected"); (err != nil) != rejected || !strings.Contains(out, tt.want) {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
