@@ -192,6 +192,32 @@ func FuzzDotEnv(f *testing.F) {
 	})
 }
 
+// FuzzVarFile reads anything as a -var-file, in HCL or in JSON.
+func FuzzVarFile(f *testing.F) {
+	m := module(f)
+	f.Add("text = \"a\"\nn = 1\nlist = [\"a\"]\n", false)
+	f.Add("n = 1e999999999\nlist = [for i in range(9) : i]\nblock {}\n", false)
+	f.Add(`{"text":"a","n":1,"list":["a"]}`, true)
+	f.Add(`{"n":1e999999999,"text":{"a":[null]},"text":1}`, true)
+	f.Fuzz(func(t *testing.T, text string, asJSON bool) {
+		name := "a.hcl"
+		if asJSON {
+			name = "a.json"
+		}
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		vars, diags := config.Variables(m, config.Sources{Files: []string{path}})
+		if err := config.WriteDiagnostics(&bytes.Buffer{}, diags, vars.Files, config.Style{Width: 60}); err != nil {
+			t.Fatal(err)
+		}
+		if !diags.HasErrors() && len(vars.JSON) == 0 {
+			t.Error("no diagnostics and no variables")
+		}
+	})
+}
+
 func TestEarlierVariables(t *testing.T) {
 	m, diags := eval.Parse([]eval.File{{Path: "main.hcl", Content: []byte(`
 variable "a" { type = string }

@@ -149,10 +149,19 @@ func (m *meter) exponents(v cty.Value) error {
 
 func guardDigits(m *meter, args []cty.Value) error { return m.number(args[0]) }
 
-// guardNumbers refuses JSON with numbers that take long to read.
+// guardNumbers refuses JSON that takes long to read: with long numbers, or deep; cty reads each level again.
 func guardNumbers(m *meter, args []cty.Value) error {
-	run := 0
+	run, depth := 0, 0
 	for _, c := range []byte(text(args[0])) {
+		switch c {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth--
+		}
+		if depth > maxValueDepth {
+			return m.refuse("it makes a value that nests more than %d levels deep", maxValueDepth)
+		}
 		if c < '0' || c > '9' {
 			run = 0
 			continue
@@ -161,7 +170,7 @@ func guardNumbers(m *meter, args []cty.Value) error {
 			return m.refuse("it reads a number of more than %d digits", maxDigits)
 		}
 	}
-	return nil
+	return m.charge(2 * len(text(args[0])))
 }
 
 // maxPattern is how long a regular expression may be: matching takes its length times the text's.
