@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -34,6 +35,11 @@ func Compile(p *Plan) (*Program, error) {
 		return nil, fmt.Errorf("the plan's files hold no pipeline %q", p.Pipeline)
 	}
 	program := &Program{plan: p, module: module, pipeline: pipeline, files: eval.Recorded(evalFiles(p.Reads))}
+	for _, shape := range p.Schemas {
+		if !typed(shape.Step.Input) || !typed(shape.Step.Output) {
+			return nil, fmt.Errorf("the plan's schema of step type %q has an attribute without a type", shape.Type)
+		}
+	}
 	made := map[string]*eval.Shape{}
 	for _, step := range p.Steps {
 		shape := p.Schema(step.Type)
@@ -66,6 +72,12 @@ func evalFiles(files []File) []eval.File {
 		out[i] = eval.File{Path: f.Path, Content: f.Content}
 	}
 	return out
+}
+
+// typed tells that every attribute has a type.
+func typed(o schema.Object) bool {
+	return !slices.ContainsFunc(o.Attrs, func(a schema.Attr) bool { return a.Type == cty.NilType }) &&
+		!slices.ContainsFunc(o.Blocks, func(b schema.Block) bool { return !typed(b.Object) })
 }
 
 func sensitiveOutput(o schema.Object) string {

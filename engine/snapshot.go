@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -99,6 +100,9 @@ func (s *Schedule) adopt(snap *snapshot) error {
 	if len(snap.Steps) != len(s.steps) {
 		return fmt.Errorf("restoring a run: the snapshot has %d steps, the plan %d", len(snap.Steps), len(s.steps))
 	}
+	if !slices.Contains([]phase{phaseMain, phaseUndo, phaseOnFailure, phaseFinally, phaseDone}, snap.Phase) {
+		return fmt.Errorf("restoring a run: there is no phase %q", snap.Phase)
+	}
 	s.phase, s.endings, s.cancelled, s.err, s.late, s.outputs = snap.Phase, snap.Endings, snap.Cancelled, snap.Error, snap.Late, snap.Outputs
 	for _, from := range snap.Steps {
 		i, ok := s.byName[from.Step]
@@ -119,12 +123,44 @@ func (s *Schedule) adopt(snap *snapshot) error {
 	return nil
 }
 
-func (s *Schedule) adoptStep(i int, from snapshotStep) error {
-	st := &s.steps[i]
-	st.keyed, st.maxParallel, st.next, st.again, st.err = from.Keyed, from.MaxParallel, from.Next, from.Again, from.Error
+// check refuses what no Snapshot has written: a run would wait for it for ever.
+func (from *snapshotStep) check() error {
+	known := func(status Status) bool { return status == StatusPending || status == StatusRunning || final(status) }
+	if !known(from.Status) || from.MaxParallel < 0 {
+		return fmt.Errorf("restoring a run: step %q has the status %q, and max_parallel %d", from.Step, from.Status, from.MaxParallel)
+	}
 	if from.Next < 0 || from.Next > len(from.Instances) {
 		return fmt.Errorf("restoring a run: step %q has %d instances, not %d", from.Step, len(from.Instances), from.Next)
 	}
+	for _, inst := range from.Instances {
+		if !known(inst.Status) || inst.Undone != "" && !known(inst.Undone) {
+			return fmt.Errorf("restoring a run: an instance of step %q has the status %q %q", from.Step, inst.Status, inst.Undone)
+		}
+	}
+	for _, again := range from.Again {
+		if again < 0 || again >= len(from.Instances) || from.Instances[again].Status != StatusPending {
+			return fmt.Errorf("restoring a run: step %q has no instance %d to run again", from.Step, again)
+		}
+	}
+	return nil
+}
+
+// final tells the statuses that nothing follows.
+func final(s Status) bool {
+	switch s {
+	case StatusSucceeded, StatusSkipped, StatusFailed, StatusCancelled:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Schedule) adoptStep(i int, from snapshotStep) error {
+	if err := from.check(); err != nil {
+		return err
+	}
+	st := &s.steps[i]
+	st.keyed, st.maxParallel, st.next, st.again, st.err = from.Keyed, from.MaxParallel, from.Next, from.Again, from.Error
 	for k, inst := range from.Instances {
 		st.instances = append(st.instances, instance{
 			key: inst.Key, status: inst.Status, outputs: inst.Outputs, err: inst.Error, round: inst.Round, delay: inst.Delay,
