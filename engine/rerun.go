@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -72,6 +73,29 @@ func (s *Schedule) Kept() (out []Kept) {
 	return out
 }
 
+// Calls are the steps of the main part that called other pipelines and were not undone, in declared order.
+func (s *Schedule) Calls() (out []PastCall) {
+	for i, step := range s.script.plan() {
+		if step.Type != eval.TypePipeline || step.Section != eval.Main {
+			continue
+		}
+		for k := range s.steps[i].instances {
+			inst := &s.steps[i].instances[k]
+			if r := (ref{step: i, instance: k}); inst.round > 0 && inst.undone == "" {
+				out = append(out, PastCall{Step: s.address(r), ID: s.taskID(r), Outputs: inst.outputs})
+			}
+		}
+	}
+	return out
+}
+
+// PastCall is one call of another pipeline. Outputs are the step's, where it succeeded.
+type PastCall struct {
+	Step    string
+	ID      string // the task's
+	Outputs json.RawMessage
+}
+
 // Undone are the names of the steps of which an instance was undone, or was to be, in declared order.
 func (s *Schedule) Undone() (out []string) {
 	for i, step := range s.script.plan() {
@@ -87,12 +111,12 @@ func (s *Schedule) Undone() (out []string) {
 // if all that use it are, too.
 func (p *Program) Reusable(variables json.RawMessage, earlier []Kept, from []string) ([]Kept, error) {
 	for _, name := range from {
-		if p.plan.Step(name) == nil {
+		if !p.Has(name) {
 			return nil, fmt.Errorf("the pipeline has no step %q", name)
 		}
 	}
 	again := p.dependents(from)
-	kept := slices.DeleteFunc(slices.Clone(earlier), func(k Kept) bool { return again[stepName(k.Step)] })
+	kept := slices.DeleteFunc(slices.Clone(earlier), func(k Kept) bool { return again[StepName(k.Step)] })
 	for {
 		// What needs an outcome that is not known yet never comes to its end here, and so counts as to be run.
 		s, err := p.Schedule(Start{Variables: variables, Kept: kept})
@@ -102,7 +126,7 @@ func (p *Program) Reusable(variables json.RawMessage, earlier []Kept, from []str
 		s.maxParallel = math.MaxInt
 		s.Ready()
 		needed := p.needed(s)
-		next := slices.DeleteFunc(slices.Clone(kept), func(k Kept) bool { return needed[stepName(k.Step)] && p.located(k) })
+		next := slices.DeleteFunc(slices.Clone(kept), func(k Kept) bool { return needed[StepName(k.Step)] && p.located(k) })
 		if len(next) == len(kept) {
 			return kept, nil
 		}
@@ -110,10 +134,18 @@ func (p *Program) Reusable(variables json.RawMessage, earlier []Kept, from []str
 	}
 }
 
-// stepName is the step of an address.
-func stepName(address string) string {
+// StepName is the step of an address.
+func StepName(address string) string {
 	name, _, _ := strings.Cut(address, "[")
 	return name
+}
+
+// Has tells whether the pipeline has a step of that name.
+func (p *Program) Has(name string) bool { return p.plan.Step(name) != nil }
+
+// Dependents are the names of these steps and of all that depend on them.
+func (p *Program) Dependents(names []string) []string {
+	return slices.Sorted(maps.Keys(p.dependents(names)))
 }
 
 // dependents are these steps and all that depend on them.
@@ -167,7 +199,7 @@ func (st *stepState) reused() bool {
 
 // located tells that a step's outputs exist in one place only.
 func (p *Program) located(k Kept) bool {
-	name := stepName(k.Step)
+	name := StepName(k.Step)
 	for i, step := range p.plan.Steps {
 		if step.Name != name {
 			continue

@@ -285,14 +285,19 @@ func (s *Schedule) under(r ref) {
 func (s *Schedule) named(r ref, task Task) Task {
 	inst := s.instance(r)
 	task.Step = s.address(r)
-	task.ID, task.Summary, task.Late = task.Step, task.Step, s.phase != phaseMain
+	task.ID, task.Summary, task.Late = s.taskID(r), task.Step, s.phase != phaseMain
 	if !r.undo {
 		task.Delay = inst.delay
-		if inst.round > 1 {
-			task.ID = fmt.Sprintf("%s#%d", task.Step, inst.round)
-		}
 	}
 	return task
+}
+
+// taskID is the address, and which time it runs where it is not the first.
+func (s *Schedule) taskID(r ref) string {
+	if round := s.instance(r).round; round > 1 && !r.undo {
+		return fmt.Sprintf("%s#%d", s.address(r), round)
+	}
+	return s.address(r)
 }
 
 func (s *Schedule) instance(r ref) *instance { return &s.steps[r.step].instances[r.instance] }

@@ -31,6 +31,8 @@ type snapshot struct {
 	Tracks   []*track        `json:"tracks"`
 	Kept     []kept          `json:"kept,omitempty"`
 	Lock     string          `json:"lock,omitempty"`
+	// Children are run.children.
+	Children map[string]string `json:"children,omitempty"`
 }
 
 // maxSnapshot is the most bytes of a snapshot, unpacked, maxPacked packed: a history holds two of them, as text, and Temporal's limit is
@@ -81,7 +83,7 @@ func (r *run) packed() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	snap := snapshot{Began: r.began, Schedule: schedule, Kept: r.order, Lock: r.lock}
+	snap := snapshot{Began: r.began, Schedule: schedule, Kept: r.order, Lock: r.lock, Children: r.children}
 	for _, state := range r.sched.States() {
 		if t := r.tracks[state.Step]; t != nil {
 			snap.Tracks = append(snap.Tracks, t)
@@ -126,7 +128,7 @@ func (r *run) restore(ctx workflow.Context, from *Continuation) error {
 	if err != nil {
 		return runError(&engine.StepError{Code: codePlan, Kind: sdk.KindPermanent, Message: err.Error()})
 	}
-	r.began, r.order, r.lock = snap.Began, snap.Kept, snap.Lock
+	r.began, r.order, r.lock, r.children = snap.Began, snap.Kept, snap.Lock, snap.Children
 	for _, t := range snap.Tracks {
 		r.tracks[t.Step] = t
 	}

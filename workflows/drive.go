@@ -39,7 +39,8 @@ func (r *run) drive(ctx workflow.Context, from *Continuation) (result engine.Res
 		d.resume()
 	}
 	r.driven = true
-	for {
+	for turn := 0; ; turn++ {
+		r.retake(ctx, turn)
 		full := r.full() && ctx.Err() == nil // a cancel would be forgotten
 		if !full {
 			for _, task := range r.sched.Ready() {

@@ -13,7 +13,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/eval"
+	"github.com/containerpub/cpub/sdk"
 )
 
 // LockWorkflow is the type of the workflows that hold the runs of one key of `concurrency` apart: one workflow a key, with the
@@ -42,6 +44,8 @@ type LockRequest struct {
 	WorkflowID string `json:"workflow_id"`
 	Limit      int    `json:"limit,omitempty"`
 	OnLimit    string `json:"on_limit,omitempty"`
+	// Token is this request's own, for its answer: a reset brings the answers to earlier ones back.
+	Token string `json:"token,omitempty"`
 }
 
 // Grant is what a lock answers.
@@ -49,6 +53,7 @@ type Grant struct {
 	Key     string `json:"key"`
 	Granted bool   `json:"granted"`
 	Holders int    `json:"holders,omitempty"`
+	Token   string `json:"token,omitempty"`
 }
 
 // LockState is what a lock knows, and its workflow's argument.
@@ -63,6 +68,7 @@ type LockState struct {
 // LockedRun is a run that holds a lock or waits for it.
 type LockedRun struct {
 	WorkflowID string `json:"workflow_id"`
+	Token      string `json:"token,omitempty"` // of its latest request
 	Holds      bool   `json:"holds,omitempty"`
 	Cancelled  bool   `json:"cancelled,omitempty"` // it was asked to end
 }
@@ -124,8 +130,9 @@ func (l *lock) holders() (n int) {
 func (l *lock) add(ctx workflow.Context, req LockRequest) {
 	l.Key, l.Limit = req.Key, max(req.Limit, 1)
 	if i := slices.IndexFunc(l.Runs, func(r LockedRun) bool { return r.WorkflowID == req.WorkflowID }); i >= 0 {
+		l.Runs[i].Token = req.Token
 		if l.Runs[i].Holds {
-			l.tell(ctx, req.WorkflowID, true)
+			l.tell(ctx, l.Runs[i], true)
 		}
 		return
 	}
@@ -135,12 +142,12 @@ func (l *lock) add(ctx workflow.Context, req LockRequest) {
 	switch {
 	case len(l.Runs) < l.Limit || req.OnLimit != eval.OnLimitReject && req.OnLimit != eval.OnLimitCancelOldest:
 	case req.OnLimit == eval.OnLimitReject:
-		l.tell(ctx, req.WorkflowID, false)
+		l.tell(ctx, LockedRun{WorkflowID: req.WorkflowID, Token: req.Token}, false)
 		return
 	default:
 		l.cancelOldest(ctx)
 	}
-	l.Runs = append(l.Runs, LockedRun{WorkflowID: req.WorkflowID})
+	l.Runs = append(l.Runs, LockedRun{WorkflowID: req.WorkflowID, Token: req.Token})
 }
 
 // cancelOldest has so many of the oldest runs end that one more has room.
@@ -173,7 +180,7 @@ func (l *lock) grant(ctx workflow.Context) {
 			continue
 		}
 		l.Runs[i].Holds = true
-		if !l.tell(ctx, l.Runs[i].WorkflowID, true) {
+		if !l.tell(ctx, l.Runs[i], true) {
 			l.drop(l.Runs[i].WorkflowID)
 			i--
 		}
@@ -181,8 +188,9 @@ func (l *lock) grant(ctx workflow.Context) {
 }
 
 // tell answers a run. It reports false for one that is gone.
-func (l *lock) tell(ctx workflow.Context, workflowID string, granted bool) bool {
-	err := workflow.SignalExternalWorkflow(ctx, workflowID, "", GrantSignal, Grant{Key: l.Key, Granted: granted, Holders: l.holders()}).Get(ctx, nil)
+func (l *lock) tell(ctx workflow.Context, r LockedRun, granted bool) bool {
+	answer := Grant{Key: l.Key, Granted: granted, Holders: l.holders(), Token: r.Token}
+	err := workflow.SignalExternalWorkflow(ctx, r.WorkflowID, "", GrantSignal, answer).Get(ctx, nil)
 	return err == nil
 }
 
@@ -228,15 +236,17 @@ func (l *lock) dropClosed(ctx workflow.Context) {
 // Locks are the activities of `concurrency`.
 type Locks struct{}
 
-// Acquire tells a lock that a run wants it, and starts the lock where there is none.
-func (Locks) Acquire(ctx context.Context, req LockRequest) error {
+// Acquire tells a lock that a run wants it, and starts the lock where there is none. It gives the request's token.
+func (Locks) Acquire(ctx context.Context, req LockRequest) (string, error) {
+	info := activity.GetInfo(ctx)
+	req.Token = info.WorkflowExecution.RunID + "/" + info.ActivityID
 	_, err := activity.GetClient(ctx).SignalWithStartWorkflow(ctx, LockID(req.Key), signalAcquire, req, client.StartWorkflowOptions{
 		TaskQueue: TaskQueue, StaticSummary: "concurrency of " + req.Key, WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 	}, LockWorkflow, LockState{Key: req.Key})
 	if err != nil {
-		return fmt.Errorf("asking for the lock %q: %w", req.Key, err)
+		return "", fmt.Errorf("asking for the lock %q: %w", req.Key, err)
 	}
-	return nil
+	return req.Token, nil
 }
 
 // Closed gives those of these workflows that are over.
@@ -269,7 +279,8 @@ func (r *run) acquire(ctx workflow.Context) error {
 	r.lock, r.waiting = c.Key, "concurrency "+c.Key
 	defer func() { r.waiting = "" }()
 	req := LockRequest{Key: c.Key, WorkflowID: r.info.WorkflowExecution.ID, Limit: c.Limit, OnLimit: c.OnLimit}
-	err := workflow.ExecuteActivity(ownActivity(ctx, "concurrency "+c.Key), AcquireActivity, req).Get(ctx, nil)
+	var token string
+	err := workflow.ExecuteActivity(ownActivity(ctx, "concurrency "+c.Key), AcquireActivity, req).Get(ctx, &token)
 	if err != nil {
 		return err
 	}
@@ -283,13 +294,28 @@ func (r *run) acquire(ctx workflow.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case g.Key != c.Key:
+		case g.Key != c.Key || g.Token != token:
 		case g.Granted:
 			return nil
 		default:
 			r.lock = ""
 			return fmt.Errorf("%w: %d of %d with the key %q run", errRejected, g.Holders, c.Limit, c.Key)
 		}
+	}
+}
+
+// retake asks again for the lock in a run that was reset, since the run that it was may have ended and given it up. What was before the reset is
+// replayed as it was: a version is known only in turns that come after it, each of which has its own.
+func (r *run) retake(ctx workflow.Context, turn int) {
+	if r.lock == "" || r.retaken || r.generation() == "" || ctx.Err() != nil {
+		return
+	}
+	if workflow.GetVersion(ctx, fmt.Sprintf("retake-%d", turn), workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return
+	}
+	r.retaken = true
+	if err := r.acquire(ctx); err != nil && ctx.Err() == nil {
+		r.sched.Fail(&engine.StepError{Code: codeConcurrency, Kind: sdk.KindPermanent, Message: err.Error()})
 	}
 }
 

@@ -86,11 +86,13 @@ type run struct {
 	working   int
 	approvals map[string]*approval // by address
 	decisions []workflow.ReceiveChannel
-	driven    bool   // drive runs
-	waiting   string // why nothing runs yet
-	lock      string // the key that the run holds
-	restored  int    // how many bytes the history has of what the run knew before it
-	whole     bool   // what the run knows became too much to continue as new
+	driven    bool              // drive runs
+	waiting   string            // why nothing runs yet
+	lock      string            // the key that the run holds
+	retaken   bool              // it has asked for it again, since it was reset
+	children  map[string]string // by the address of a step that calls: the digest of what its run keeps of an earlier one
+	restored  int               // how many bytes the history has of what the run knew before it
+	whole     bool              // what the run knows became too much to continue as new
 }
 
 // track is what a run remembers of a step that it started.
@@ -184,7 +186,7 @@ func (r *run) begin(ctx workflow.Context, variables json.RawMessage, from *Conti
 	if from != nil {
 		return r.restore(ctx, from)
 	}
-	reused, err := r.reused(ctx)
+	reused, err := r.reused(ctx, variables)
 	if err != nil {
 		return err
 	}

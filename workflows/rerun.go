@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -23,6 +24,11 @@ type Earlier struct {
 	// Run is the earlier run's name.
 	Run  string        `json:"run"`
 	Kept []engine.Kept `json:"kept"`
+	// Children are what the runs keep that this one starts, by the address of the calling step: digests of their Earliers.
+	Children map[string]string `json:"children,omitempty"`
+	// Child tells that this is a child's: what of Kept stands is found when its variables are known. The steps Undone run again.
+	Child  bool     `json:"child,omitempty"`
+	Undone []string `json:"undone,omitempty"`
 }
 
 // maxEarlier is the most bytes of an Earlier, packed: all of it becomes part of the run's history.
@@ -41,7 +47,7 @@ func (e *Earlier) Pack() ([]byte, error) {
 }
 
 // reused is what the run keeps of an earlier one, as the memo says.
-func (r *run) reused(ctx workflow.Context) ([]engine.Kept, error) {
+func (r *run) reused(ctx workflow.Context, variables json.RawMessage) ([]engine.Kept, error) {
 	p, ok := r.info.Memo.GetFields()[MemoRerun]
 	if !ok {
 		return nil, nil
@@ -58,7 +64,16 @@ func (r *run) reused(ctx workflow.Context) ([]engine.Kept, error) {
 	if err := unpack(data, &earlier); err != nil {
 		return nil, runError(&engine.StepError{Code: codePlan, Kind: sdk.KindPermanent, Message: err.Error()})
 	}
-	return earlier.Kept, nil
+	r.children = earlier.Children
+	if !earlier.Child {
+		return earlier.Kept, nil
+	}
+	again := slices.DeleteFunc(earlier.Undone, func(name string) bool { return !r.program.Has(name) })
+	reusable, err := r.program.Reusable(variables, earlier.Kept, again)
+	if err != nil {
+		return nil, runError(&engine.StepError{Code: codeVariables, Kind: sdk.KindInvalid, Message: err.Error()})
+	}
+	return reusable, nil
 }
 
 // Past is a run as its history leaves it.
@@ -69,7 +84,19 @@ type Past struct {
 	// Kept are the steps that succeeded and were not undone; Undone those that were.
 	Kept   []engine.Kept
 	Undone []string
+	// Calls are the runs that steps called, in declared order of the steps.
+	Calls []Called
 }
+
+// Called is a run that a step called.
+type Called struct {
+	// Step is the step's address.
+	Step       string
+	WorkflowID string
+}
+
+// ErrRecall is wrapped by the errors of histories that cannot be gone through.
+var ErrRecall = errors.New("its history does not tell what it gave")
 
 // Recall replays a closed run's history, which holds all that its steps gave, by whatever they were carried out.
 func Recall(id, runID string, history *historypb.History) (*Past, error) {
@@ -83,16 +110,30 @@ func Recall(id, runID string, history *historypb.History) (*Past, error) {
 		OriginalExecution: workflow.Execution{ID: id, RunID: runID},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("going through the history of run %q, which another version may have written: %w", id, err)
+		return nil, fmt.Errorf("%w: going through the history of run %q, which another version may have written: %w", ErrRecall, id, err)
 	}
 	if r.sched == nil {
-		return nil, fmt.Errorf("run %q ended before its first step: start it anew", id)
+		return nil, fmt.Errorf("%w: run %q ended before its first step: start it anew", ErrRecall, id)
 	}
 	plan, err := engine.DecodePlan(r.loaded.Plan)
 	if err != nil {
 		return nil, err
 	}
-	return &Past{Plan: plan, Variables: r.variables, Kept: r.sched.Kept(), Undone: r.sched.Undone()}, nil
+	return &Past{Plan: plan, Variables: r.variables, Kept: r.sched.Kept(), Undone: r.sched.Undone(), Calls: called(id, r.sched.Calls())}, nil
+}
+
+// called are the runs behind calls of the run with that id. A step that kept an earlier call's outputs names the run in them.
+func called(id string, calls []engine.PastCall) (out []Called) {
+	for _, call := range calls {
+		var outputs struct {
+			WorkflowID string `json:"workflow_id"`
+		}
+		if json.Unmarshal(call.Outputs, &outputs) != nil || outputs.WorkflowID == "" {
+			outputs.WorkflowID = childID(id, call.ID)
+		}
+		out = append(out, Called{Step: call.Step, WorkflowID: outputs.WorkflowID})
+	}
+	return out
 }
 
 // upToEnd gives a run that was ended from outside a last turn, in which it learns what it had not yet. The replayer does not take the turn

@@ -80,7 +80,7 @@ func (d *driver) call(ctx workflow.Context, task engine.Task, t *track) {
 		in.Variables = json.RawMessage("{}")
 	}
 	// Nothing of a reset is in the id: what was started before it is replayed after it.
-	id := d.info.WorkflowExecution.ID + "/" + task.ID
+	id := childID(d.info.WorkflowExecution.ID, task.ID)
 	childCtx, stop := workflow.WithCancel(ctx)
 	expired := false
 	if task.Timeout > 0 {
@@ -93,7 +93,7 @@ func (d *driver) call(ctx workflow.Context, task engine.Task, t *track) {
 		})
 	}
 	options := workflow.WithChildOptions(childCtx, workflow.ChildWorkflowOptions{
-		WorkflowID: id, Memo: map[string]any{MemoPlan: task.Callee, MemoLocks: d.locks()}, WaitForCancellation: true,
+		WorkflowID: id, Memo: d.childMemo(task), WaitForCancellation: true,
 		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL, StaticSummary: task.Summary,
 	})
 	d.working++
@@ -103,12 +103,24 @@ func (d *driver) call(ctx workflow.Context, task engine.Task, t *track) {
 		err := f.Get(ctx, &outputs)
 		d.working--
 		stop()
-		d.done(ctx, task, t, called(in.Pipeline, id, outputs, err, expired, task.Timeout, ctx.Err() != nil))
+		d.done(ctx, task, t, outcomeOfCall(in.Pipeline, id, outputs, err, expired, task.Timeout, ctx.Err() != nil))
 	})
 }
 
-// called is what came of a child workflow.
-func called(pipeline, id string, outputs json.RawMessage, err error, expired bool, limit time.Duration, cancelled bool) engine.Outcome {
+// childID is the workflow id of the run that a task calls.
+func childID(id, taskID string) string { return id + "/" + taskID }
+
+// childMemo is what a child is told beside its variables. What it keeps of an earlier run is for the first time that the step runs.
+func (d *driver) childMemo(task engine.Task) map[string]any {
+	memo := map[string]any{MemoPlan: task.Callee, MemoLocks: d.locks()}
+	if earlier := d.children[task.Step]; earlier != "" && task.ID == task.Step {
+		memo[MemoRerun] = earlier
+	}
+	return memo
+}
+
+// outcomeOfCall is what came of a child workflow.
+func outcomeOfCall(pipeline, id string, outputs json.RawMessage, err error, expired bool, limit time.Duration, cancelled bool) engine.Outcome {
 	if err == nil {
 		return outputsOf(map[string]any{"outputs": outputs, "workflow_id": id})
 	}

@@ -74,17 +74,47 @@ func (c *Client) Rerun(ctx context.Context, past *Past, opts StartOptions, from 
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err := (&workflows.Earlier{Run: workflows.RunName(past.ID, past.RunID), Kept: reusable}).Pack()
+	digest, err := c.keepEarlier(ctx, past, workflows.Earlier{Kept: reusable}, program.Dependents(again))
 	if err != nil {
 		return nil, nil, err
-	}
-	a, err := c.store.Put(ctx, bytes.NewReader(data), "earlier", workflows.MediaTypeEarlier)
-	if err != nil {
-		return nil, nil, storeError(err, "keeping what the earlier run gave")
 	}
 	for _, k := range reusable {
 		kept = append(kept, k.Step)
 	}
-	started, err = c.start(ctx, opts, a.Digest)
+	started, err = c.start(ctx, opts, digest)
 	return started, kept, err
+}
+
+// keepEarlier puts what a run keeps of a past one into the store, with what the runs keep that it calls: for all steps but those.
+func (c *Client) keepEarlier(ctx context.Context, past *Past, earlier workflows.Earlier, but []string) (digest string, err error) {
+	earlier.Run, earlier.Children = workflows.RunName(past.ID, past.RunID), map[string]string{}
+	for _, call := range past.Calls {
+		if slices.Contains(but, engine.StepName(call.Step)) {
+			continue
+		}
+		child, err := c.Past(ctx, call.WorkflowID, "")
+		switch missing := new(NotFoundError); {
+		case errors.As(err, &missing), errors.Is(err, workflows.ErrRecall): // it runs whole
+			continue
+		case err != nil:
+			return "", err
+		}
+		program, err := engine.Compile(child.Plan)
+		if err != nil {
+			return "", err
+		}
+		kept := workflows.Earlier{Kept: child.Kept, Child: true, Undone: child.Undone}
+		if earlier.Children[call.Step], err = c.keepEarlier(ctx, child, kept, program.Dependents(child.Undone)); err != nil {
+			return "", err
+		}
+	}
+	data, err := earlier.Pack()
+	if err != nil {
+		return "", err
+	}
+	a, err := c.store.Put(ctx, bytes.NewReader(data), "earlier", workflows.MediaTypeEarlier)
+	if err != nil {
+		return "", storeError(err, "keeping what the earlier run gave")
+	}
+	return a.Digest, nil
 }

@@ -146,3 +146,98 @@ pipeline "ended" {
 		t.Fatalf("got %+v, %v", past, err)
 	}
 }
+
+// TestRerunKeepsInChildren reruns a pipeline whose child, and a child of that, failed half way: they go on where they failed. A child that has
+// succeeded, and whose pipeline has changed, keeps what did not change.
+func TestRerunKeepsInChildren(t *testing.T) {
+	src := func(tail string) string {
+		return `
+variable "text" {
+  type    = string
+  default = "x"
+}
+pipeline "outer" {
+  step "pipeline" "good" { pipeline = "changed" }
+  step "pipeline" "bad" {
+    for_each  = { one = "1", two = "2" }
+    pipeline  = "middle"
+    variables = { text = each.value }
+    depends_on = [step.good]
+  }
+}
+pipeline "changed" {
+  step "work" "same" { text = "same" }
+  step "work" "tail" { text = "${step.same.text}` + tail + `" }
+}
+pipeline "middle" {
+  step "work" "before" { text = "m${var.text}" }
+  step "pipeline" "deep" {
+    pipeline  = "inner"
+    variables = { text = step.before.text }
+  }
+}
+pipeline "inner" {
+  step "work" "begin" { text = "i${var.text}" }
+  step "work" "break" { text = step.begin.text }
+}`
+	}
+	l := newLab(t)
+	var broken atomic.Bool
+	broken.Store(true)
+	fail := func(ctx context.Context, call engine.Call, obs engine.Observer) (json.RawMessage, error) {
+		if broken.Load() && strings.Contains(string(call.Input), "im1") {
+			return nil, sdk.Failed("broken", nil, errors.New("not yet"))
+		}
+		return flowtest.Echo(ctx, call, obs)
+	}
+	h := flowtest.NewHost(map[string]flowtest.Step{"break": fail})
+	serve(t, l.parts(t, h))
+	ran := func(since int) (out []string) {
+		for _, call := range h.Calls("")[since:] {
+			var in struct{ Text string }
+			if err := json.Unmarshal(call.Input, &in); err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, call.Step+" "+in.Text)
+		}
+		slices.Sort(out)
+		return out
+	}
+	plan, callees := flowtest.Plans(t, src("1"))
+	first, err := l.client.Start(t.Context(), client.StartOptions{Plan: plan, Callees: callees, ID: t.Name(), Variables: json.RawMessage(`{}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := l.result(t, first); r.Status != engine.StatusFailed {
+		t.Fatalf("got %s", r.Status)
+	}
+	broken.Store(false)
+	rerun := func(id, tail string, from ...string) (*client.Started, []string) {
+		t.Helper()
+		before := len(h.Calls(""))
+		past, err := l.client.Past(t.Context(), id, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, callees := flowtest.Plans(t, src(tail))
+		s, _, err := l.client.Rerun(t.Context(), past, client.StartOptions{Plan: plan, Callees: callees, Variables: json.RawMessage(`{}`)}, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := l.result(t, s); r.Status != engine.StatusSucceeded {
+			t.Fatalf("got %s, %+v", r.Status, r.Error)
+		}
+		return s, ran(before)
+	}
+	second, got := rerun(first.ID, "1")
+	if want := []string{"break im1"}; !slices.Equal(got, want) {
+		t.Errorf("ran %q, want %q", got, want)
+	}
+	third, got := rerun(second.ID, "2")
+	if want := []string{"tail same2"}; !slices.Equal(got, want) {
+		t.Errorf("with a changed child ran %q, want %q", got, want)
+	}
+	if _, got = rerun(third.ID, "2", "bad"); !slices.Equal(got, []string{"before m1", "before m2", "begin im1", "begin im2", "break im1", "break im2"}) {
+		t.Errorf("from a step that calls ran %q", got)
+	}
+}
