@@ -83,10 +83,9 @@ func heredoc(d *hcl.Diagnostic, src []byte) {
 	tokens, _ := hclsyntax.LexConfig(src, d.Subject.Filename, hcl.InitialPos)
 	var open *hclsyntax.Token
 	for i, t := range tokens {
-		switch t.Type {
-		case hclsyntax.TokenOHeredoc:
+		if t.Type == hclsyntax.TokenOHeredoc {
 			open = &tokens[i]
-		case hclsyntax.TokenCHeredoc:
+		} else if t.Type == hclsyntax.TokenCHeredoc {
 			open = nil
 		}
 	}

@@ -32,7 +32,7 @@ func TestSpecSuite(t *testing.T) {
 	root := filepath.Join(strings.TrimSpace(string(dir)), "specsuite", "tests")
 	count := 0
 	differing := maps.Clone(differences)
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		base, isCase := strings.CutSuffix(path, ".t")
 		if err != nil || !isCase {
 			return err

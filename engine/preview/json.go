@@ -80,9 +80,11 @@ type ConditionDocument struct {
 
 // ForEachDocument is a step's for_each. Keys are null while they are not known.
 type ForEachDocument struct {
-	Keys   []string        `json:"keys"`
-	Values json.RawMessage `json:"values,omitempty"`
-	After  []string        `json:"after,omitempty"`
+	Keys []string `json:"keys"`
+	// Evaluated is for how many of them instances tells what differs: the first hundred at most.
+	Evaluated int             `json:"evaluated"`
+	Values    json.RawMessage `json:"values,omitempty"`
+	After     []string        `json:"after,omitempty"`
 }
 
 // InstanceDocument is what an instance has of its own.
@@ -168,7 +170,7 @@ func (w *documenter) step(s *Step) StepDocument {
 		d.Meta = w.content(&Content{Values: s.Meta})
 	}
 	if in := s.Instances; in != nil {
-		d.ForEach = &ForEachDocument{Keys: in.Keys, After: in.Value.After}
+		d.ForEach = &ForEachDocument{Keys: in.Keys, Evaluated: in.Evaluated, After: in.Value.After}
 		if in.Known {
 			d.ForEach.Keys, d.ForEach.Values = append([]string{}, in.Keys...), w.json(in.Value.Value)
 		}

@@ -23,6 +23,10 @@ func (t *text) step(indent string, s *Step) {
 	}
 	t.headed(indent, head, after)
 	in := indent + "  "
+	if s.Instances != nil && s.Instances.Known && len(s.Instances.Keys) == 0 {
+		t.rows(in, s.rows(), nil)
+		return
+	}
 	t.attrs(in, s.rows(), s.Values)
 	for i := range s.Blocks {
 		t.inner(in, &s.Blocks[i])
@@ -81,6 +85,9 @@ func (s *Step) rows() (out []row) {
 		remark := ""
 		if in.Known {
 			remark = "(" + count(len(in.Keys), "instance") + ")"
+		}
+		if in.Known && len(in.Keys) == 0 {
+			remark = "(no instances: nothing runs)"
 		}
 		if in.Known && len(in.Keys) > in.Evaluated {
 			remark = fmt.Sprintf("(%d instances; the first %d are shown)", len(in.Keys), in.Evaluated)

@@ -271,10 +271,7 @@ var overlapPolicies = map[config.Overlap]enumspb.ScheduleOverlapPolicy{
 
 // differences names what is not as it is wanted.
 func differences(want, there *tclient.Schedule) (out []string) {
-	a, b := want.Action.(*tclient.ScheduleWorkflowAction), &tclient.ScheduleWorkflowAction{}
-	if action, ok := there.Action.(*tclient.ScheduleWorkflowAction); ok {
-		b = action
-	}
+	a, b := actionOf(want), actionOf(there)
 	for _, one := range []struct {
 		name string
 		same bool
@@ -282,7 +279,7 @@ func differences(want, there *tclient.Schedule) (out []string) {
 		{"time", reflect.DeepEqual(bare(want.Spec), bare(there.Spec))},
 		{"pipeline", a.Workflow == b.Workflow && a.ID == b.ID && a.TaskQueue == b.TaskQueue},
 		{"plan", samePayload(a.Memo[workflows.MemoPlan], b.Memo[workflows.MemoPlan])},
-		{"variables", len(b.Args) == 1 && samePayload(a.Args[0], b.Args[0])},
+		{"variables", len(a.Args) == 1 && len(b.Args) == 1 && samePayload(a.Args[0], b.Args[0])},
 		{"policies", reflect.DeepEqual(want.Policy, there.Policy)},
 		{"paused", want.State.Paused == there.State.Paused},
 		{"description", samePayload(a.Memo[workflows.MemoSchedule], b.Memo[workflows.MemoSchedule])},
@@ -292,6 +289,14 @@ func differences(want, there *tclient.Schedule) (out []string) {
 		}
 	}
 	return out
+}
+
+// actionOf is what a schedule starts; empty where that is no workflow.
+func actionOf(s *tclient.Schedule) *tclient.ScheduleWorkflowAction {
+	if action, ok := s.Action.(*tclient.ScheduleWorkflowAction); ok {
+		return action
+	}
+	return &tclient.ScheduleWorkflowAction{}
 }
 
 // bare makes empty lists alike.
@@ -332,11 +337,7 @@ func samePayload(value, there any) bool {
 
 // markOf reads what a schedule says of itself; false where it is not ours.
 func markOf(d *tclient.ScheduleDescription) (m mark, ours bool) {
-	action, ok := d.Schedule.Action.(*tclient.ScheduleWorkflowAction)
-	if !ok {
-		return m, false
-	}
-	p, ok := action.Memo[workflows.MemoSchedule].(*commonpb.Payload)
+	p, ok := actionOf(&d.Schedule).Memo[workflows.MemoSchedule].(*commonpb.Payload)
 	return m, ok && converter.GetDefaultDataConverter().FromPayload(p, &m) == nil && m.Name != ""
 }
 
