@@ -365,8 +365,9 @@ pipeline "p" {
 				if r := f.report(t); r.Waiting != "concurrency one" || len(f.ran()) != 0 {
 					t.Errorf("waiting for %q, ran %v", r.Waiting, f.ran())
 				}
-				f.SignalWorkflow("cpub_grant", workflows.Grant{Key: "other", Granted: true})
-				f.SignalWorkflow("cpub_grant", workflows.Grant{Key: "one", Granted: granted, Holders: 1})
+				f.SignalWorkflow("cpub_grant", workflows.Grant{Key: "other", Granted: true, Token: "mine"})
+				f.SignalWorkflow("cpub_grant", workflows.Grant{Key: "one", Granted: true, Token: "of a request before a reset"})
+				f.SignalWorkflow("cpub_grant", workflows.Grant{Key: "one", Granted: granted, Holders: 1, Token: "mine"})
 			}, time.Hour)
 		}
 	}

@@ -61,7 +61,7 @@ func newFlow(t *testing.T, src string, steps map[string]flowtest.Step) *flow {
 // lock takes what the run asks of a lock, and answers nothing.
 func (f *flow) lock(t *testing.T) {
 	t.Helper()
-	f.OnActivity(workflows.AcquireActivity, mock.Anything, mock.Anything).Return(nil)
+	f.OnActivity(workflows.AcquireActivity, mock.Anything, mock.Anything).Return("mine", nil)
 	f.OnSignalExternalWorkflow(mock.Anything, workflows.LockID("one"), mock.Anything, "release", mock.Anything).Return(nil).Maybe()
 }
 

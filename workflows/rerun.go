@@ -100,17 +100,9 @@ var ErrRecall = errors.New("its history does not tell what it gave")
 
 // Recall replays a closed run's history, which holds all that its steps gave, by whatever they were carried out.
 func Recall(id, runID string, history *historypb.History) (*Past, error) {
-	r := &run{}
-	replayer := worker.NewWorkflowReplayer()
-	replayer.RegisterDynamicWorkflow(func(ctx workflow.Context, args converter.EncodedValues) (json.RawMessage, error) {
-		return pipeline(ctx, args, r)
-	}, workflow.DynamicRegisterOptions{})
-	quiet := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
-	err := replayer.ReplayWorkflowHistoryWithOptions(quiet, &historypb.History{Events: upToEnd(history.GetEvents())}, worker.ReplayWorkflowHistoryOptions{
-		OriginalExecution: workflow.Execution{ID: id, RunID: runID},
-	})
+	r, err := replay(id, runID, upToEnd(history.GetEvents()))
 	if err != nil {
-		return nil, fmt.Errorf("%w: going through the history of run %q, which another version may have written: %w", ErrRecall, id, err)
+		return nil, err
 	}
 	if r.sched == nil {
 		return nil, fmt.Errorf("%w: run %q ended before its first step: start it anew", ErrRecall, id)
@@ -120,6 +112,36 @@ func Recall(id, runID string, history *historypb.History) (*Past, error) {
 		return nil, err
 	}
 	return &Past{Plan: plan, Variables: r.variables, Kept: r.sched.Kept(), Undone: r.sched.Undone(), Calls: called(id, r.sched.Calls())}, nil
+}
+
+// ReportOf is what the workflow would answer to StatusQuery at the end of its last turn, by its history, of a run under way as well as of one
+// that ended.
+func ReportOf(id, runID string, history *historypb.History) (*Report, error) {
+	r, err := replay(id, runID, upToLastTurn(history.GetEvents()))
+	if err != nil {
+		return nil, err
+	}
+	return r.report()
+}
+
+// replay goes through a history, and gives what the run knows at its end.
+func replay(id, runID string, events []*historypb.HistoryEvent) (*run, error) {
+	r := &run{}
+	replayer := worker.NewWorkflowReplayer()
+	replayer.RegisterDynamicWorkflow(func(ctx workflow.Context, args converter.EncodedValues) (json.RawMessage, error) {
+		return pipeline(ctx, args, r)
+	}, workflow.DynamicRegisterOptions{})
+	quiet := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	err := replayer.ReplayWorkflowHistoryWithOptions(quiet, &historypb.History{Events: events}, worker.ReplayWorkflowHistoryOptions{
+		OriginalExecution: workflow.Execution{ID: id, RunID: runID},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: going through the history of run %q, which another version may have written: %w", ErrRecall, id, err)
+	}
+	if r.info == nil {
+		return nil, fmt.Errorf("%w: run %q has not had its first turn", ErrRecall, id)
+	}
+	return r, nil
 }
 
 // called are the runs behind calls of the run with that id. A step that kept an earlier call's outputs names the run in them.
@@ -148,7 +170,7 @@ func upToEnd(events []*historypb.HistoryEvent) []*historypb.HistoryEvent {
 	default:
 		return events
 	}
-	t := turns{events: slices.Clone(events[:len(events)-1]), at: end.GetEventTime()}
+	t := turnsOf(events[:len(events)-1], end.GetEventTime())
 	state, scheduled, started := t.last()
 	if state == enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED && started < int64(len(t.events)) { // it ended while others reported
 		t.add(&historypb.HistoryEvent{EventType: enumspb.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT, Attributes: &historypb.HistoryEvent_WorkflowTaskTimedOutEventAttributes{
@@ -169,6 +191,37 @@ func upToEnd(events []*historypb.HistoryEvent) []*historypb.HistoryEvent {
 	}})
 	t.start(t.schedule())
 	return t.events
+}
+
+// upToLastTurn gives a run that goes on, or was ended from outside, a turn to begin with after its last one, as the replayer takes no turn that none
+// follows.
+func upToLastTurn(events []*historypb.HistoryEvent) []*historypb.HistoryEvent {
+	if len(events) == 0 {
+		return events
+	}
+	end := events[len(events)-1]
+	switch end.GetEventType() {
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
+		enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
+		return events
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED, enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
+		events = events[:len(events)-1]
+	default:
+	}
+	t := turnsOf(events, end.GetEventTime())
+	switch state, scheduled, _ := t.last(); state {
+	case enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+	case enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
+		t.start(scheduled)
+	default:
+		t.start(t.schedule())
+	}
+	return t.events
+}
+
+// turnsOf are the turns of a history that is not changed itself.
+func turnsOf(events []*historypb.HistoryEvent, at *timestamppb.Timestamp) *turns {
+	return &turns{events: slices.Clone(events), at: at}
 }
 
 // turns are a history that grows by turns of the workflow.

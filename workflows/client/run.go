@@ -8,6 +8,7 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
@@ -82,16 +83,18 @@ func (r *Run) Step(name string) *Step {
 	return nil
 }
 
-// Run tells how a run stands. An empty runID means the workflow id's latest. It needs no worker; one that answers also tells of the steps
-// that leave nothing in the history.
+// Run tells how a run stands. An empty runID means the workflow id's latest. It needs no worker: of the steps that leave nothing in the history a
+// worker tells that answers, and else going through the history.
 func (c *Client) Run(ctx context.Context, id, runID string) (*Run, error) {
 	runID, err := c.first(ctx, id, runID)
 	if err != nil {
 		return nil, err
 	}
 	f := newFold(id, runID)
+	history := &historypb.History{}
 	for next := true; next; {
 		read := f.run.RunID
+		history.Events = nil
 		iter := c.temporal.GetWorkflowHistory(ctx, id, read, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		for iter.HasNext() {
 			event, err := iter.Next()
@@ -99,6 +102,7 @@ func (c *Client) Run(ctx context.Context, id, runID string) (*Run, error) {
 				return nil, c.wrapRun(err, id, "reading the history of")
 			}
 			f.event(event)
+			history.Events = append(history.Events, event)
 		}
 		next = f.run.RunID != read
 	}
@@ -108,7 +112,11 @@ func (c *Client) Run(ctx context.Context, id, runID string) (*Run, error) {
 	}
 	f.pending(desc.GetPendingActivities())
 	if f.untold() {
-		f.report(c.report(ctx, id, f.run.RunID))
+		told := c.report(ctx, id, f.run.RunID)
+		if told == nil { // a history that another version wrote may not tell it either
+			told, _ = workflows.ReportOf(id, f.run.RunID, history)
+		}
+		f.report(told)
 	}
 	f.flatten()
 	return f.run, nil
