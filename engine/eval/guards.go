@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 )
 
 // text gives a known string argument, or "".
@@ -79,7 +80,10 @@ func guardIndent(m *meter, args []cty.Value) error {
 		return nil
 	}
 	spaces, _ := args[0].AsBigFloat().Int64()
-	if spaces < 0 || spaces > MaxBytes {
+	if spaces < 0 {
+		return function.NewArgErrorf(0, "it must not be negative")
+	}
+	if spaces > MaxBytes {
 		return m.output(-1)
 	}
 	s := text(args[1])
