@@ -233,6 +233,8 @@ pipeline "inner" {
 	if want := []string{"break im1"}; !slices.Equal(got, want) {
 		t.Errorf("ran %q, want %q", got, want)
 	}
+	l.keep(t, "rerun", second.ID, "")
+	l.keep(t, "rerun_child", second.ID+`/bad["one"]`, "")
 	third, got := rerun(second.ID, "2")
 	if want := []string{"tail same2"}; !slices.Equal(got, want) {
 		t.Errorf("with a changed child ran %q, want %q", got, want)

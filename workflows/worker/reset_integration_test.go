@@ -103,8 +103,8 @@ pipeline "turn" {
 	mu.Lock()
 	order = nil
 	mu.Unlock()
-	// The first turn ends before the run asked for the lock; by the fourth it has it, and the first step runs.
-	again := []*client.Started{l.reset(t, ended[0], 1), l.reset(t, ended[1], 4)}
+	// At the end of the first turn the run has not asked for the lock; at that of the fifth the first of its steps is done.
+	again := []*client.Started{l.reset(t, ended[0], 1), l.reset(t, ended[1], 5)}
 	time.Sleep(3 * time.Second) // for steps that should not begin
 	mu.Lock()
 	if len(order) > 0 {
@@ -117,6 +117,8 @@ pipeline "turn" {
 			t.Errorf("%s is %s: %v", s.ID, r.Status, r.Error)
 		}
 	}
+	l.keep(t, "reset_early", again[0].ID, again[0].RunID)
+	l.keep(t, "reset_late", again[1].ID, again[1].RunID)
 	mu.Lock()
 	defer mu.Unlock()
 	if len(order) != 5 || order[0] != "holder ends" {
