@@ -20,7 +20,8 @@ These run again although their input is the same: the steps that --from names, a
 those that a compensate block undid, each with all that depend on it; what follows the
 main part (on_failure, finally); and a step whose outputs exist on one machine only,
 such as an image, if something that uses them runs: they were removed when the run
-ended. A step of the type pipeline is kept or runs again as a whole.
+ended. A step of the type pipeline that is not kept starts a run that keeps, by the
+same rules, what the one it started there gave.
 
 With FILE|FOLDER the new run has the plan of these files, which may have changed.
 --set overrides a variable of the earlier run, whose other variables stay.`
