@@ -188,7 +188,8 @@ func newScheduleTrigger(c *stdio) *cobra.Command {
 		Use: "trigger NAME", Short: "Begin a run of a schedule now",
 		Long: `trigger begins a run of a schedule now, paused or not, and prints its id. The
 schedule's overlap holds: where an earlier run is under way, there may be none.`,
-		Args: needs(1, 1, "a schedule's name"),
+		Args:              needs(1, 1, "a schedule's name"),
+		ValidArgsFunction: completeSchedule(c),
 		RunE: verb(func(cmd *cobra.Command, args []string) error {
 			cl, done, err := connect(cmd.Context(), c, false)
 			if err != nil {
@@ -224,7 +225,8 @@ func newScheduleChange(
 	)
 	cmd := &cobra.Command{
 		Use: name + " NAME", Short: short, Long: long,
-		Args: needs(1, 1, "a schedule's name"),
+		Args:              needs(1, 1, "a schedule's name"),
+		ValidArgsFunction: completeSchedule(c),
 		RunE: verb(func(cmd *cobra.Command, args []string) error {
 			cl, done, err := connect(cmd.Context(), c, false)
 			if err != nil {

@@ -76,8 +76,8 @@ func (c *Client) describeSchedule(ctx context.Context, name string) (*tclient.Sc
 	return d, c.wrapSchedule(err, name, "looking at")
 }
 
-// Schedules gives the schedules that there are, by name. One that was made or deleted a moment ago may be missing, or still be there.
-func (c *Client) Schedules(ctx context.Context) (out []Schedule, err error) {
+// ScheduleNames gives the names of the schedules that there are, in order, with one question for 200 of them; it may be a moment old.
+func (c *Client) ScheduleNames(ctx context.Context) (names []string, err error) {
 	iter, err := c.temporal.ScheduleClient().List(ctx, tclient.ScheduleListOptions{PageSize: 200})
 	if err != nil {
 		return nil, c.wrap(err, "listing schedules")
@@ -87,10 +87,21 @@ func (c *Client) Schedules(ctx context.Context) (out []Schedule, err error) {
 		if err != nil {
 			return nil, c.wrap(err, "listing schedules")
 		}
-		name, ours := strings.CutPrefix(entry.ID, SchedulePrefix)
-		if !ours {
-			continue
+		if name, ours := strings.CutPrefix(entry.ID, SchedulePrefix); ours {
+			names = append(names, name)
 		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Schedules gives the schedules that there are, by name. One that was made or deleted a moment ago may be missing, or still be there.
+func (c *Client) Schedules(ctx context.Context) (out []Schedule, err error) {
+	names, err := c.ScheduleNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
 		s, err := c.Schedule(ctx, name) // the list itself may be old
 		var gone *NoScheduleError
 		if errors.As(err, &gone) {
@@ -101,7 +112,6 @@ func (c *Client) Schedules(ctx context.Context) (out []Schedule, err error) {
 		}
 		out = append(out, *s)
 	}
-	slices.SortFunc(out, func(a, b Schedule) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
