@@ -81,7 +81,8 @@ func (s *Schedule) Calls() (out []PastCall) {
 		}
 		for k := range s.steps[i].instances {
 			inst := &s.steps[i].instances[k]
-			if r := (ref{step: i, instance: k}); inst.round > 0 && inst.undone == "" {
+			stale := inst.round > 1 && inst.status != StatusSucceeded // until did not take what it gave
+			if r := (ref{step: i, instance: k}); inst.round > 0 && inst.undone == "" && !stale {
 				out = append(out, PastCall{Step: s.address(r), ID: s.taskID(r), Outputs: inst.outputs})
 			}
 		}

@@ -19,6 +19,11 @@ func TestRedactorText(t *testing.T) {
 		{[]string{"hunter22"}, "hunter2", "hunter2"},
 		{[]string{"abcd", "abcdef"}, "abcdef abcde", "*** ***e"},
 		{[]string{"aaab"}, "aaaab", "a***"},
+		{[]string{"token-AAAA", "AAAA-second"}, "token-AAAA-second.", "***."}, // they overlap
+		{[]string{"abcdabcd"}, "xabcdabcdabcdy", "x***y"},
+		{[]string{"abcdefgh", "bcdefghijk"}, "abcdefghijkl", "***l"},
+		{[]string{" hunter22 "}, "hunter22", "***"},
+		{[]string{"{\n    }\n  true,\n pass: word1\n"}, "    } true, pass: word1", "    } *** ***"},
 		{[]string{"one-line\nand another\n"}, "x and another y one-line\nand another z", "x *** y *** z"},
 		{[]string{"abc"}, "abc", "abc"}, // too short to be hidden
 		{nil, "abcd", "abcd"},
@@ -81,6 +86,18 @@ func TestRedactorJSON(t *testing.T) {
 	r := sdk.NewRedactor(`pa"ss`)
 	got, err := r.JSON([]byte(`{"pa\"ss":["x pa\"ss",12345678901234567890,{"k":"pa\"ss"},null,true]}`))
 	want := `{"***":["x ***",12345678901234567890,{"k":"***"},null,true]}`
+	if number, err := sdk.NewRedactor("48151623").JSON([]byte(`{"pin":48151623,"n":4815}`)); err != nil || string(number) != `{"n":4815,"pin":"***"}` {
+		t.Errorf("a number: %s, %v", number, err)
+	}
+	for range 20 {
+		both, err := sdk.NewRedactor("alpha", "bravo").JSON([]byte(`{"alpha":1,"bravo":2,"*** (2)":3}`))
+		if err != nil || string(both) != `{"***":1,"*** (2)":3,"*** (2) (2)":2}` && string(both) != `{"***":1,"*** (2)":3,"*** (3)":2}` {
+			t.Fatalf("keys that become one: %s, %v", both, err)
+		}
+	}
+	if _, err := r.JSON([]byte(`{"a":1} garbage`)); err == nil {
+		t.Error("what follows JSON is taken")
+	}
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v; want %s", got, err, want)
 	}

@@ -31,6 +31,8 @@ type snapshot struct {
 	Tracks   []*track        `json:"tracks"`
 	Kept     []kept          `json:"kept,omitempty"`
 	Lock     string          `json:"lock,omitempty"`
+	// Generation is run.generation's.
+	Generation string `json:"generation,omitempty"`
 	// Children are run.children.
 	Children map[string]string `json:"children,omitempty"`
 }
@@ -83,7 +85,7 @@ func (r *run) packed() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	snap := snapshot{Began: r.began, Schedule: schedule, Kept: r.order, Lock: r.lock, Children: r.children}
+	snap := snapshot{Began: r.began, Schedule: schedule, Kept: r.order, Lock: r.lock, Children: r.children, Generation: r.generation()}
 	for _, state := range r.sched.States() {
 		if t := r.tracks[state.Step]; t != nil {
 			snap.Tracks = append(snap.Tracks, t)
@@ -129,6 +131,7 @@ func (r *run) restore(ctx workflow.Context, from *Continuation) error {
 		return runError(&engine.StepError{Code: codePlan, Kind: sdk.KindPermanent, Message: err.Error()})
 	}
 	r.began, r.order, r.lock, r.children = snap.Began, snap.Kept, snap.Lock, snap.Children
+	r.generationBefore = snap.Generation
 	for _, t := range snap.Tracks {
 		r.tracks[t.Step] = t
 	}

@@ -198,10 +198,16 @@ func stepOptions(task engine.Task, queue string) workflow.ActivityOptions {
 	}
 }
 
-// generation tells a run that was reset from what it was before.
+// generation tells a run that was reset from what it was before, also where it continues as new.
 func (r *run) generation() string {
-	if original := r.info.OriginalRunID; original == "" || original == r.info.WorkflowExecution.RunID {
-		return ""
+	if r.wasReset() {
+		return r.info.WorkflowExecution.RunID
 	}
-	return r.info.WorkflowExecution.RunID
+	return r.generationBefore
+}
+
+// wasReset tells that this history begins with a part of another run's.
+func (r *run) wasReset() bool {
+	original := r.info.OriginalRunID
+	return original != "" && original != r.info.WorkflowExecution.RunID
 }

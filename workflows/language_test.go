@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/containerpub/cpub/engine"
@@ -392,5 +393,31 @@ pipeline "p" {
 				t.Errorf("ran %v", f.ran())
 			}
 		})
+	}
+}
+
+// TestConcurrencyAsksAgain: a lock that was terminated, or has forgotten the run, answers a later request.
+func TestConcurrencyAsksAgain(t *testing.T) {
+	f := newFlow(t, `
+pipeline "p" {
+  concurrency { key = "one" }
+  step "work" "a" { text = "x" }
+}`, nil)
+	asked := 0
+	f.OnActivity(workflows.AcquireActivity, mock.Anything, mock.Anything).Return(func(context.Context, workflows.LockRequest) (string, error) {
+		asked++
+		token := fmt.Sprint("request ", asked)
+		if asked == 4 {
+			f.RegisterDelayedCallback(func() { f.SignalWorkflow("cpub_grant", workflows.Grant{Key: "one", Granted: true, Token: token}) }, time.Second)
+		}
+		return token, nil
+	})
+	f.OnSignalExternalWorkflow(mock.Anything, mock.Anything, mock.Anything, mock.Anything, mock.Anything).Return(nil)
+	began := f.Now()
+	if _, err := f.run(`{}`); err != nil || asked != 4 || len(f.ran()) != 1 {
+		t.Errorf("asked %d times, ran %v: %v", asked, f.ran(), err)
+	}
+	if took := f.Now().Sub(began); took < 7*time.Minute || took > 8*time.Minute { // 1, 2 and 4
+		t.Errorf("it asked for the fourth time after %s", took)
 	}
 }

@@ -130,7 +130,10 @@ func (l *lock) holders() (n int) {
 func (l *lock) add(ctx workflow.Context, req LockRequest) {
 	l.Key, l.Limit = req.Key, max(req.Limit, 1)
 	if i := slices.IndexFunc(l.Runs, func(r LockedRun) bool { return r.WorkflowID == req.WorkflowID }); i >= 0 {
-		l.Runs[i].Token = req.Token
+		again := req.Token != "" && req.Token != l.Runs[i].Token
+		if l.Runs[i].Token = req.Token; again && l.Runs[i].Cancelled { // it lives on: it was reset, or begun anew
+			l.Runs[i].Cancelled = false
+		}
 		if l.Runs[i].Holds {
 			l.tell(ctx, l.Runs[i], true)
 		}
@@ -279,22 +282,17 @@ func (r *run) acquire(ctx workflow.Context) error {
 	r.lock, r.waiting = c.Key, "concurrency "+c.Key
 	defer func() { r.waiting = "" }()
 	req := LockRequest{Key: c.Key, WorkflowID: r.info.WorkflowExecution.ID, Limit: c.Limit, OnLimit: c.OnLimit}
-	var token string
-	err := workflow.ExecuteActivity(ownActivity(ctx, "concurrency "+c.Key), AcquireActivity, req).Get(ctx, &token)
-	if err != nil {
-		return err
-	}
-	grants := workflow.GetSignalChannel(ctx, GrantSignal)
-	for {
-		var g Grant
-		sel := workflow.NewSelector(ctx)
-		sel.AddReceive(grants, func(c workflow.ReceiveChannel, _ bool) { c.Receive(ctx, &g) })
-		sel.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {})
-		sel.Select(ctx)
+	for patience := askAgainAfter; ; patience = min(2*patience, askAgainAtMost) {
+		var token string
+		err := workflow.ExecuteActivity(ownActivity(ctx, "concurrency "+c.Key), AcquireActivity, req).Get(ctx, &token)
+		if err != nil {
+			return err
+		}
+		g, err := answer(ctx, c.Key, token, patience)
 		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case g.Key != c.Key || g.Token != token:
+		case err != nil:
+			return err
+		case g == nil:
 		case g.Granted:
 			return nil
 		default:
@@ -304,10 +302,46 @@ func (r *run) acquire(ctx workflow.Context) error {
 	}
 }
 
+// A run that waits for a lock asks again, ever more seldom: the lock may have been terminated, or have forgotten a run that was cancelled and
+// then reset to where it waits.
+const (
+	askAgainAfter  = time.Minute
+	askAgainAtMost = time.Hour
+)
+
+// answer waits for what a lock answers to a request; nil if it has not, for so long. Requests of old have no token, and wait without limit.
+func answer(ctx workflow.Context, key, token string, patience time.Duration) (*Grant, error) {
+	timerCtx, stop := workflow.WithCancel(ctx)
+	defer stop()
+	expired := false
+	sel := workflow.NewSelector(ctx)
+	if token != "" {
+		timer := workflow.NewTimerWithOptions(timerCtx, patience, workflow.TimerOptions{Summary: "ask again for concurrency " + key})
+		sel.AddFuture(timer, func(f workflow.Future) { expired = f.Get(timerCtx, nil) == nil })
+	}
+	var g *Grant
+	sel.AddReceive(workflow.GetSignalChannel(ctx, GrantSignal), func(c workflow.ReceiveChannel, _ bool) {
+		g = &Grant{}
+		c.Receive(ctx, g)
+	})
+	sel.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {})
+	for {
+		sel.Select(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case expired:
+			return nil, nil
+		case g != nil && g.Key == key && g.Token == token:
+			return g, nil
+		}
+	}
+}
+
 // retake asks again for the lock in a run that was reset, since the run that it was may have ended and given it up. What was before the reset is
 // replayed as it was: a version is known only in turns that come after it, each of which has its own.
 func (r *run) retake(ctx workflow.Context, turn int) {
-	if r.lock == "" || r.retaken || r.generation() == "" || ctx.Err() != nil {
+	if r.lock == "" || r.retaken || !r.wasReset() || ctx.Err() != nil {
 		return
 	}
 	if workflow.GetVersion(ctx, fmt.Sprintf("retake-%d", turn), workflow.DefaultVersion, 1) == workflow.DefaultVersion {

@@ -86,13 +86,15 @@ type run struct {
 	working   int
 	approvals map[string]*approval // by address
 	decisions []workflow.ReceiveChannel
-	driven    bool              // drive runs
-	waiting   string            // why nothing runs yet
-	lock      string            // the key that the run holds
-	retaken   bool              // it has asked for it again, since it was reset
-	children  map[string]string // by the address of a step that calls: the digest of what its run keeps of an earlier one
-	restored  int               // how many bytes the history has of what the run knew before it
-	whole     bool              // what the run knows became too much to continue as new
+	driven    bool   // drive runs
+	waiting   string // why nothing runs yet
+	lock      string // the key that the run holds
+	retaken   bool   // it has asked for it again, since it was reset
+	// generationBefore is that of the run that this one continues.
+	generationBefore string
+	children         map[string]string // by the address of a step that calls: the digest of what its run keeps of an earlier one
+	restored         int               // how many bytes the history has of what the run knew before it
+	whole            bool              // what the run knows became too much to continue as new
 }
 
 // track is what a run remembers of a step that it started.

@@ -128,9 +128,13 @@ func (w *Worker) checkInstances() (diags hcl.Diagnostics) {
 	for _, s := range w.Serve {
 		check(s.Instance, s.Range)
 	}
+	given := map[string]int{}
 	for _, s := range w.Secrets {
 		for _, id := range s.Allow {
 			check(id, s.Range)
+			if given[id] += len(s.Value); given[id] > maxSecrets {
+				diags = append(diags, wrong(s.Range, "Too many secrets", fmt.Sprintf("%s is given more than %d bytes of secrets.", id, maxSecrets)))
+			}
 		}
 	}
 	return diags

@@ -25,8 +25,11 @@ type Secret struct {
 	Range hcl.Range
 }
 
-// maxSecret is the most bytes of a secret: it travels in messages with others.
-const maxSecret = 64 << 10
+// maxSecret is the most bytes of a secret, maxSecrets of all that an instance gets: they travel in one message.
+const (
+	maxSecret  = 64 << 10
+	maxSecrets = 512 << 10
+)
 
 // secret reads `secret "NAME" { file allow step_types }`. allow names instances as pipelines do, without quotes.
 func (r workerReader) secret(b *hclsyntax.Block) hcl.Diagnostics {

@@ -51,6 +51,7 @@ func (c *counted) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	case aBranch:
 		err = m.unifying(v)
 	case aPart:
+		v = disarmed(v)
 		err = m.value(v)
 		if !v.IsKnown() && hasElements(v.Type()) { // hcl would find this when it runs
 			diags = append(diags, &hcl.Diagnostic{

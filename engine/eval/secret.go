@@ -51,10 +51,10 @@ func ValidSecretName(name string) bool {
 
 // checkSecretCall wants the name of a secret to be written out, so that a pipeline's secrets can be seen in it.
 func checkSecretCall(call *hclsyntax.FunctionCallExpr) *hcl.Diagnostic {
-	if call.Name != "secret" || len(call.Args) != 1 || call.ExpandFinal {
+	if call.Name != "secret" || len(call.Args) != 1 {
 		return nil
 	}
-	if len(call.Args[0].Variables()) == 0 && len(calls(call.Args[0])) == 0 {
+	if !call.ExpandFinal && len(call.Args[0].Variables()) == 0 && len(calls(call.Args[0])) == 0 {
 		return nil
 	}
 	return &hcl.Diagnostic{
@@ -151,6 +151,9 @@ func Secrets(v cty.Value) (cty.Value, []schema.SecretText, error) {
 	if err != nil {
 		return v, nil, fmt.Errorf("taking the secrets out: %w", err)
 	}
+	if n := schema.CountParts(found); n > schema.MaxSecretParts {
+		return v, nil, fmt.Errorf("the texts with secrets have %d parts; %d are possible", n, schema.MaxSecretParts)
+	}
 	slices.SortFunc(found, func(a, b schema.SecretText) int { return slices.Compare(a.Path, b.Path) })
 	return shown.MarkWithPaths(others), found, nil
 }
@@ -205,6 +208,15 @@ func secretParts(v cty.Value, names []string) (parts []schema.SecretPart, err er
 	return parts, nil
 }
 
+// disarmed is a part of a template without what could be taken for the name of a secret, unless it is.
+func disarmed(v cty.Value) cty.Value {
+	bare, marks := v.Unmark()
+	if bare.Type() != cty.String || !bare.IsKnown() || bare.IsNull() || len(secretsOf(marks)) > 0 || !strings.Contains(bare.AsString(), secretOpen) {
+		return v
+	}
+	return cty.StringVal(strings.ReplaceAll(bare.AsString(), secretOpen, "\ufffd")).WithMarks(marks)
+}
+
 // pathNames is a path as JSON has it: attributes and keys by name, indexes by number.
 func pathNames(p cty.Path) []string {
 	names := make([]string, 0, len(p))
@@ -230,7 +242,7 @@ func indexName(key cty.Value) string {
 	}
 }
 
-func pathKey(p cty.Path) string { return strings.Join(pathNames(p), "\x00") }
+func pathKey(p cty.Path) string { return fmt.Sprintf("%q", pathNames(p)) }
 
 // showSecret writes a text with secrets in HCL's syntax. It reports false for other values.
 func showSecret(v cty.Value, most int) (string, bool) {

@@ -55,7 +55,12 @@ func TestSecrets(t *testing.T) {
 		},
 		{
 			"a name that a variable forged is only text", ``, `stdin = "${var.v}${secret("A")}"`,
-			`{"stdin":"V` + secretOpen + "B" + secretClose + `${secret(\"A\")}"}`, `stdin=[{V` + secretOpen + "B" + secretClose + ` } { A}]`,
+			"{\"stdin\":\"V\ufffdB" + secretClose + `${secret(\"A\")}"}`, "stdin=[{V\ufffdB" + secretClose + ` } { A}]`,
+		},
+		{
+			"a name that was forged of a secret that is there", ``, `stdin = "${secret("B")} ${var.v} ${"${var.v}"}${[var.v][0]}"`,
+			"{\"stdin\":\"${secret(\\\"B\\\")} " + strings.Repeat("V\ufffdB"+secretClose+" ", 2)[:2*len("V\ufffdB"+secretClose)+1] + "V\ufffdB" + secretClose + "\"}",
+			"stdin=[{ B} { V\ufffdB" + secretClose + " V\ufffdB" + secretClose + "V\ufffdB" + secretClose + " }]",
 		},
 		{"a forged name alone is only text", ``, `stdin = var.v`, `{"stdin":"V` + secretOpen + "B" + secretClose + `"}`, ``},
 	} {
@@ -115,6 +120,8 @@ func TestWrongSecrets(t *testing.T) {
 		{``, `stdin = secret(var.v)`, "is written out"},
 		{``, `stdin = secret("a b")`, "the name of a secret has"},
 		{``, `stdin = secret("")`, "the name of a secret has"},
+		{``, `stdin = secret(["A"]...)`, "is written out"},
+		{``, `stdin = "%{ for a in range(600) }${secret("A")},%{ endfor }"`, "are possible"},
 		{``, `stdin = secret()`, `"name"`},
 		{`m = { x = 1 }`, `stdin = "${local.m[secret("A")]}"`, ""},
 	} {

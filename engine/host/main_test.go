@@ -206,7 +206,7 @@ func tellSecret(req *sdk.Request, in input) (any, error) {
 		return nil, err
 	}
 	if in.Text == "fail" {
-		return nil, sdk.Failed("exit", outputs{Text: in.Secret}, fmt.Errorf("no luck with %s", in.Secret))
+		return nil, sdk.Failed("exit", outputs{Text: in.Secret}, fmt.Errorf("no luck%s with %s", strings.Repeat("!", in.N), in.Secret))
 	}
 	return outputs{Text: fmt.Sprintf("%d bytes: %s", len(in.Secret), in.Secret)}, nil
 }

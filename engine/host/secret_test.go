@@ -59,6 +59,33 @@ func TestSecretInFailure(t *testing.T) {
 	}
 }
 
+// TestSecretAtTheCut: of a long message the end is cut, and in front of it there may be half a secret.
+func TestSecretAtTheCut(t *testing.T) {
+	h := secretHost(t)
+	for size := 16<<10 - 60; size < 16<<10+10; size += 3 {
+		_, err := h.Run(t.Context(), withSecret(t, "TOKEN", map[string]any{"do": "secret", "text": "fail", "n": size}), newObserver())
+		if err == nil || strings.Contains(err.Error(), secretValue[:4]) {
+			t.Fatalf("with %d bytes in front: …%s", size, err.Error()[max(0, len(err.Error())-80):])
+		}
+	}
+}
+
+// TestManySecrets: whoever asks for a secret so often that the provider would drown in it is refused.
+func TestManySecrets(t *testing.T) {
+	h := newHost(t, func(o *Options) { o.Instances[0].Secrets = []sdk.Secret{{Name: "BIG", Value: strings.Repeat("x", 60<<10)}} })
+	for _, n := range []int{20, 5000} {
+		call := withSecret(t, "BIG", map[string]any{"do": "secret"})
+		for range n {
+			call.Secrets[0].Parts = append(call.Secrets[0].Parts, schema.SecretPart{Secret: "BIG"})
+		}
+		_, err := h.Run(t.Context(), call, newObserver())
+		var e *sdk.Error
+		if !errors.As(err, &e) || e.Kind == sdk.KindTransient {
+			t.Errorf("%d times: %v", n, err)
+		}
+	}
+}
+
 // TestSecretsOfPureSteps: their results are not kept, since a secret's name says nothing about its value.
 func TestSecretsOfPureSteps(t *testing.T) {
 	h := secretHost(t)

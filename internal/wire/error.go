@@ -12,18 +12,21 @@ import (
 const maxErrorMessage = 16 << 10
 
 // fromError gives nil for nil. The text is the whole chain's.
-func fromError(err error) *pb.Error {
+func fromError(err error) *pb.Error { return fromErrorBehind(nil, err) }
+
+// fromErrorBehind is fromError without what r hides, which is hidden before anything is cut.
+func fromErrorBehind(r *sdk.Redactor, err error) *pb.Error {
 	if err == nil {
 		return nil
 	}
-	out := &pb.Error{Message: clip(err.Error(), maxErrorMessage)}
+	out := &pb.Error{Message: clip(r.Text(err.Error()), maxErrorMessage)}
 	var e *sdk.Error
 	if !errors.As(err, &e) {
 		return out
 	}
-	out.Kind, out.Code, out.Attr, out.RetryAfterMs = string(e.Kind), validUTF8(e.Code), validUTF8(e.Attr), toMillis(e.RetryAfter)
-	if len(e.Outputs) <= MaxOutputs {
-		out.Outputs = e.Outputs
+	out.Kind, out.Code, out.Attr, out.RetryAfterMs = string(e.Kind), validUTF8(e.Code), validUTF8(r.Text(e.Attr)), toMillis(e.RetryAfter)
+	if outputs := hideJSON(r, e.Outputs); len(outputs) <= MaxOutputs {
+		out.Outputs = outputs
 	}
 	return out
 }

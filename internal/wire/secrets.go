@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/containerpub/cpub/internal/wire/pb"
@@ -51,35 +53,25 @@ func (v *vault) fill(secrets []*pb.Secret) {
 // reveal puts the secrets' values into a request's input. The redactor hides them.
 func (v *vault) reveal(req *sdk.Request, texts []schema.SecretText) (err error) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	var values []string
+	granted := v.granted
+	v.mu.Unlock()
+	values := map[string]string{}
 	req.Input, err = schema.Reveal(req.Input, texts, func(name string) (string, error) {
-		s, ok := v.granted[name]
+		s, ok := granted[name]
 		if !ok || !s.For(req.StepType) {
 			return "", &sdk.Error{Kind: sdk.KindPermanent, Code: sdk.CodeDenied, Err: errors.New("secret " + name + " is not granted to " + req.StepType + " here")}
 		}
-		values = append(values, s.Value)
+		values[name] = s.Value
 		return s.Value, nil
 	})
 	if e := new(sdk.Error); err != nil && !errors.As(err, &e) {
 		err = sdk.Permanent(err)
 	}
-	req.Redactor = sdk.NewRedactor(values...)
+	req.Redactor = sdk.NewRedactor(slices.Sorted(maps.Values(values))...)
 	return err
 }
 
-// hide takes the secrets out of what a step answers. Outputs that are no JSON are the host's to refuse.
-func hide(r *sdk.Redactor, result *pb.Result) *pb.Result {
-	if r == nil {
-		return result
-	}
-	result.Outputs = hideJSON(r, result.GetOutputs())
-	if e := result.GetError(); e != nil {
-		e.Message, e.Attr, e.Outputs = r.Text(e.GetMessage()), r.Text(e.GetAttr()), hideJSON(r, e.GetOutputs())
-	}
-	return result
-}
-
+// hideJSON gives nothing where data is no JSON.
 func hideJSON(r *sdk.Redactor, data json.RawMessage) json.RawMessage {
 	hidden, err := r.JSON(data)
 	if err != nil {

@@ -156,7 +156,7 @@ func (s *Server) attempt(ctx context.Context, req *sdk.Request, texts []schema.S
 	h := NewHider(req.Host, req.Redactor)
 	req.Host = h
 	defer h.Flush()
-	return hide(req.Redactor, s.carryOut(ctx, req))
+	return s.carryOut(ctx, req)
 }
 
 func (s *Server) carryOut(ctx context.Context, req *sdk.Request) *pb.Result {
@@ -170,10 +170,10 @@ func (s *Server) carryOut(ctx context.Context, req *sdk.Request) *pb.Result {
 		return err
 	})
 	if err != nil {
-		return &pb.Result{Error: fromError(err)}
+		return &pb.Result{Error: fromErrorBehind(req.Redactor, err)}
 	}
 	data, err := EncodeOutputs(outputs)
-	return &pb.Result{Outputs: data, Error: fromError(err)}
+	return &pb.Result{Outputs: hideJSON(req.Redactor, data), Error: fromErrorBehind(req.Redactor, err)}
 }
 
 // guard turns a panic of the provider's code into a transient error: the other steps of the process go on.

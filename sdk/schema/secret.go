@@ -36,14 +36,31 @@ func (t SecretText) String() string {
 	return b.String()
 }
 
-// CheckSecrets reports secrets that stand where o does not take any.
+// MaxSecretParts is how many parts the texts of one step have at most, and maxRevealed how many bytes they are, put together.
+const (
+	MaxSecretParts = 1000
+	maxRevealed    = 512 << 10
+)
+
+// CheckSecrets reports secrets that stand where o does not take any, and too many of them.
 func (o Object) CheckSecrets(texts []SecretText) (problems []Problem) {
+	if n := CountParts(texts); n > MaxSecretParts {
+		return []Problem{{Message: fmt.Sprintf("the texts with secrets have %d parts; %d are possible", n, MaxSecretParts)}}
+	}
 	for _, t := range texts {
 		if a := o.at(t.Path); a == nil || !a.Secrets {
 			problems = append(problems, Problem{Path: strings.Join(t.Path, "."), Message: "a secret cannot stand here"})
 		}
 	}
 	return problems
+}
+
+// CountParts is how many parts texts have together.
+func CountParts(texts []SecretText) (n int) {
+	for _, t := range texts {
+		n += 1 + len(t.Parts)
+	}
+	return n
 }
 
 // at is the attribute that a path leads to or into, or nil.
@@ -76,6 +93,7 @@ func Reveal(input json.RawMessage, texts []SecretText, value func(name string) (
 	if err != nil {
 		return nil, err
 	}
+	size := 0
 	for _, t := range texts {
 		var text strings.Builder
 		for _, p := range t.Parts {
@@ -84,6 +102,9 @@ func Reveal(input json.RawMessage, texts []SecretText, value func(name string) (
 				if part, err = value(p.Secret); err != nil {
 					return nil, err
 				}
+			}
+			if size += len(part); size > maxRevealed {
+				return nil, fmt.Errorf("the texts with secrets have more than %d bytes", maxRevealed)
 			}
 			text.WriteString(part)
 		}

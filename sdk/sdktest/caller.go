@@ -84,5 +84,9 @@ func (d direct) Run(ctx context.Context, req *sdk.Request) (json.RawMessage, err
 	if err != nil {
 		return nil, err
 	}
-	return wire.EncodeOutputs(outputs)
+	data, err := wire.EncodeOutputs(outputs)
+	if err != nil {
+		return nil, err
+	}
+	return req.Redactor.JSON(data)
 }

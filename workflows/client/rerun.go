@@ -85,6 +85,23 @@ func (c *Client) Rerun(ctx context.Context, past *Past, opts StartOptions, from 
 	return started, kept, err
 }
 
+// keepChild is keepEarlier for a run that a step called; empty where there is nothing to keep, or it cannot be told: then it runs whole.
+func (c *Client) keepChild(ctx context.Context, id string) (digest string, err error) {
+	child, err := c.Past(ctx, id, "")
+	var away *UnreachableError
+	switch {
+	case errors.As(err, &away) || ctx.Err() != nil:
+		return "", err
+	case err != nil:
+		return "", nil //nolint:nilerr // it never began, has not ended, or another version wrote its history
+	}
+	program, err := engine.Compile(child.Plan)
+	if err != nil {
+		return "", nil //nolint:nilerr // another version made its plan
+	}
+	return c.keepEarlier(ctx, child, workflows.Earlier{Kept: child.Kept, Child: true, Undone: child.Undone}, program.Dependents(child.Undone))
+}
+
 // keepEarlier puts what a run keeps of a past one into the store, with what the runs keep that it calls: for all steps but those.
 func (c *Client) keepEarlier(ctx context.Context, past *Past, earlier workflows.Earlier, but []string) (digest string, err error) {
 	earlier.Run, earlier.Children = workflows.RunName(past.ID, past.RunID), map[string]string{}
@@ -92,21 +109,16 @@ func (c *Client) keepEarlier(ctx context.Context, past *Past, earlier workflows.
 		if slices.Contains(but, engine.StepName(call.Step)) {
 			continue
 		}
-		child, err := c.Past(ctx, call.WorkflowID, "")
-		switch missing := new(NotFoundError); {
-		case errors.As(err, &missing), errors.Is(err, workflows.ErrRecall): // it runs whole
-			continue
-		case err != nil:
-			return "", err
-		}
-		program, err := engine.Compile(child.Plan)
+		kept, err := c.keepChild(ctx, call.WorkflowID)
 		if err != nil {
 			return "", err
 		}
-		kept := workflows.Earlier{Kept: child.Kept, Child: true, Undone: child.Undone}
-		if earlier.Children[call.Step], err = c.keepEarlier(ctx, child, kept, program.Dependents(child.Undone)); err != nil {
-			return "", err
+		if kept != "" {
+			earlier.Children[call.Step] = kept
 		}
+	}
+	if earlier.Child && len(earlier.Kept)+len(earlier.Children) == 0 {
+		return "", nil
 	}
 	data, err := earlier.Pack()
 	if err != nil {
