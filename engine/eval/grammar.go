@@ -205,6 +205,9 @@ func literal(b *hclsyntax.Body, name string, want cty.Type) (cty.Value, hcl.Diag
 	if diags.HasErrors() {
 		return cty.NullVal(want), diags
 	}
+	if !v.IsKnown() { // the file ends here, or goes on with what is no expression; that was told
+		return cty.NullVal(want), nil
+	}
 	v, err := convertTo(v, want)
 	if err != nil {
 		return wrong(fmt.Sprintf("%q takes a %s: %s.", name, want.FriendlyName(), err))
