@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -77,10 +78,11 @@ func (r *Redactor) value(v any) any {
 			v[i] = r.value(v[i])
 		}
 	case map[string]any:
-		for k, e := range v {
-			delete(v, k)
-			v[r.Text(k)] = r.value(e)
+		out := make(map[string]any, len(v))
+		for _, k := range slices.Sorted(maps.Keys(v)) { // of keys that become the same, the last one stays each time
+			out[r.Text(k)] = r.value(v[k])
 		}
+		return out
 	}
 	return v
 }
