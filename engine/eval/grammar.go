@@ -157,6 +157,9 @@ func validName(s string) bool {
 }
 
 func cut(s string, n int) string {
+	if most := 4 * (n + 1); len(s) > most { // more than n characters, whatever they are
+		s = s[:most]
+	}
 	if r := []rune(s); len(r) > n {
 		return string(r[:n]) + "…"
 	}
@@ -278,7 +281,7 @@ func Literal(expr hclsyntax.Expression) (v cty.Value, diags hcl.Diagnostics) {
 	}
 	m := &meter{}
 	v, diags = expr.Value(&hcl.EvalContext{Variables: map[string]cty.Value{meterName: cty.CapsuleVal(meterType, m)}})
-	diags = plain(diags)
+	diags = plain(diags, remedyValue)
 	if err := m.value(v); err != nil {
 		return cty.DynamicVal, hcl.Diagnostics{overBudget(m.over, expr.Range().Ptr())}
 	}
