@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/containerpub/cpub/engine/eval"
 )
 
 // DiagnosticsError is mistakes of the author's, with their places.
@@ -18,7 +20,7 @@ type DiagnosticsError struct {
 // maxShown is how many mistakes a message shows; the others are counted.
 const maxShown = 10
 
-// Error shows the mistakes, each with file, line and the line itself.
+// Error shows the mistakes, each with file, line, the line itself, and the values that were involved.
 func (e *DiagnosticsError) Error() string {
 	var b strings.Builder
 	shown := 0
@@ -43,11 +45,14 @@ func (e *DiagnosticsError) Error() string {
 func (e *DiagnosticsError) write(b *strings.Builder, d *hcl.Diagnostic) {
 	if d.Subject == nil {
 		fmt.Fprintf(b, "%s: %s", d.Summary, d.Detail)
-		return
+	} else {
+		fmt.Fprintf(b, "%s:%d: %s: %s", d.Subject.Filename, d.Subject.Start.Line, d.Summary, d.Detail)
+		if line := e.line(d.Subject); line != "" {
+			fmt.Fprintf(b, "\n  %d: %s", d.Subject.Start.Line, line)
+		}
 	}
-	fmt.Fprintf(b, "%s:%d: %s: %s", d.Subject.Filename, d.Subject.Start.Line, d.Summary, d.Detail)
-	if line := e.line(d.Subject); line != "" {
-		fmt.Fprintf(b, "\n  %d: %s", d.Subject.Start.Line, line)
+	for _, v := range eval.InvolvedIn(d) {
+		b.WriteString("\n  " + v.String())
 	}
 }
 

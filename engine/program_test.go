@@ -162,7 +162,7 @@ func TestProgramFailures(t *testing.T) {
 			[]string{"a", "b:a"},
 			map[string]string{"a": `{"n":7}`},
 			CodeInvalid,
-			[]string{"main.hcl:3", `step "make" "b" { text = [1, 2][step.a.n] }`},
+			[]string{"main.hcl:3", `step "make" "b" { text = [1, 2][step.a.n] }`, "\n  step.a.n is 7"},
 		},
 		{
 			"two locations", `pipeline "p" {
@@ -250,7 +250,7 @@ pipeline "p" {
 	}
 	for variables, want := range map[string]string{
 		`{}`:                        `Missing variable`,
-		`{"n":"many"}`:              `main.hcl:2`,
+		`{"n":"many"}`:              `var.n is "many"`,
 		`{"n":1,"m":2}`:             `Unknown variable`,
 		`{"n":1,"password":"hush"}`: `Sensitive variable`,
 		`[]`:                        `Wrong variables`,

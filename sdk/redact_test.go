@@ -2,10 +2,12 @@ package sdk_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/containerpub/cpub/sdk"
 )
@@ -106,6 +108,46 @@ func TestRedactorJSON(t *testing.T) {
 	}
 	if got, err := (*sdk.Redactor)(nil).JSON([]byte(`{"a":1}`)); err != nil || string(got) != `{"a":1}` {
 		t.Errorf("without secrets: %s, %v", got, err)
+	}
+}
+
+// FuzzRedactorJSON hides a text in any JSON: what comes out is JSON, the same each time, and has the text in none of its strings.
+func FuzzRedactorJSON(f *testing.F) {
+	f.Add(`{"a":"hunter2","hunter2":["x hunter2","hunter"],"n":1e400}`, "hunter2")
+	f.Add(`{"hunter2a":1,"hunter2":2,"***":3,"***a":4}`, "hunter2")
+	f.Add(`"\u0068unter2\nline"`, "hunter2\nline")
+	f.Add(`["abcabcabcd","aaaaa",""]`, "abcabcd")
+	f.Fuzz(func(t *testing.T, data, secret string) {
+		r := sdk.NewRedactor(secret)
+		got, err := r.JSON(json.RawMessage(data))
+		if err != nil || r == nil || strings.ContainsAny(secret, "*\ufffd") || !utf8.ValidString(secret) {
+			return // a secret like "a***" could come about by hiding
+		}
+		if again, err := r.JSON(json.RawMessage(data)); err != nil || len(data) > 0 && !json.Valid(got) || !bytes.Equal(again, got) {
+			t.Fatalf("%s, then %s, %v", got, again, err)
+		}
+		if line, _, _ := strings.Cut(strings.Trim(secret, "\r\n"), "\n"); len(line) >= sdk.MinHidden && json.Valid(got) {
+			for _, text := range textsOf(t, got) {
+				if strings.Contains(text, strings.Trim(line, "\r")) && len(strings.Trim(line, "\r")) >= sdk.MinHidden {
+					t.Errorf("%q is still in %q", line, text)
+				}
+			}
+		}
+	})
+}
+
+// textsOf gives the strings and keys in JSON.
+func textsOf(t *testing.T, data []byte) (texts []string) {
+	t.Helper()
+	for dec := json.NewDecoder(bytes.NewReader(data)); ; {
+		switch token, err := dec.Token(); text := token.(type) {
+		case string:
+			texts = append(texts, text)
+		default:
+			if err != nil {
+				return texts
+			}
+		}
 	}
 }
 

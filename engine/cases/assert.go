@@ -151,12 +151,12 @@ func (r *run) asserts(names map[string]cty.Value) (diags hcl.Diagnostics, failed
 			diags = append(diags, more...)
 		case !v.IsKnown() || v.IsNull():
 			wrong = true
-			diags = append(diags, problem(a.condition.Range(), "Wrong value", "A condition must be true or false; it is %s.%s", eval.Show(v, "not known"), r.involved(a.condition, names)))
+			diags = append(diags, involving(a.condition, names, problem(a.condition.Range(), "Wrong value", "A condition must be true or false; it is %s.", eval.Show(v, "not known"))))
 		case v.False():
 			failed = true
 			text, more := a.text(names)
 			diags = append(diags, more...)
-			diags = append(diags, problem(a.condition.Range(), "Assertion failed", "%s%s", text, r.involved(a.condition, names)))
+			diags = append(diags, involving(a.condition, names, problem(a.condition.Range(), "Assertion failed", "%s", text)))
 		}
 	}
 	return diags, failed && !wrong
@@ -175,22 +175,7 @@ func (a *assert) text(names map[string]cty.Value) (string, hcl.Diagnostics) {
 	return v.AsString(), nil
 }
 
-// involved shows the values that an expression names, each once, a line for each.
-func (r *run) involved(expr hcl.Expression, names map[string]cty.Value) string {
-	var b strings.Builder
-	seen := map[string]bool{}
-	for _, t := range expr.Variables() {
-		source := r.suite.Sources[t.SourceRange().Filename]
-		if source == nil || !t.SourceRange().CanSliceBytes(source.Bytes) {
-			continue
-		}
-		text := string(t.SourceRange().SliceBytes(source.Bytes))
-		v, diags := t.TraverseAbs(&hcl.EvalContext{Variables: names})
-		if seen[text] || diags.HasErrors() {
-			continue
-		}
-		seen[text] = true
-		fmt.Fprintf(&b, "\n%s is %s", text, eval.Show(v, "not known"))
-	}
-	return b.String()
+// involving has a diagnostic show the values that an expression names.
+func involving(expr hcl.Expression, names map[string]cty.Value, d *hcl.Diagnostic) *hcl.Diagnostic {
+	return eval.Named(names).Involve(d, expr)
 }

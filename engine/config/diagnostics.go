@@ -64,6 +64,11 @@ func (s Style) write(b *bytes.Buffer, d *hcl.Diagnostic, files map[string]*hcl.F
 			}
 		}
 	}
+	for _, v := range eval.InvolvedIn(d) {
+		for _, part := range wrap(printable(v.String()), s.Width-2) {
+			b.WriteString("  " + part + "\n")
+		}
+	}
 }
 
 func (s Style) paint(color, text string) string {
@@ -184,6 +189,14 @@ type Diagnostic struct {
 	Range *Range `json:"range,omitempty"`
 	// Snippet is the line that the range begins on.
 	Snippet string `json:"snippet,omitempty"`
+	// Values are those that were involved in an evaluation, in order of mention. What is sensitive is not in them.
+	Values []Value `json:"values,omitempty"`
+}
+
+// Value is something that an expression names, and its value in HCL's syntax, cut where it is long.
+type Value struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Range is a place in a file.
@@ -217,6 +230,9 @@ func JSONDiagnostics(diags hcl.Diagnostics, files map[string]*hcl.File, dir stri
 			if s, ok := snippetOf(r, files); ok {
 				j.Snippet = s.Code
 			}
+		}
+		for _, v := range eval.InvolvedIn(d) {
+			j.Values = append(j.Values, Value(v))
 		}
 		out = append(out, j)
 	}

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/containerpub/cpub/engine/config"
 	"github.com/containerpub/cpub/engine/eval"
@@ -159,6 +162,21 @@ func TestJSONDiagnostics(t *testing.T) {
 	}
 	if got, _ := config.MarshalDiagnostics(nil, nil, ""); string(got) != "[]" {
 		t.Errorf("no diagnostics are %s", got)
+	}
+}
+
+// TestJSONDiagnosticsValues checks that programs get the values that were involved, and nothing of what is sensitive.
+func TestJSONDiagnosticsValues(t *testing.T) {
+	m, diags := eval.Parse([]eval.File{{Path: "a.hcl", Content: []byte("variable \"t\" {\n  sensitive = true\n}\nlocals {\n  n = \"a\\tb\"\n  x = [local.n + 1, var.t + 1]\n}\n")}})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	in := eval.Inputs{Variables: cty.ObjectVal(map[string]cty.Value{"t": cty.StringVal("hush").Mark(eval.Sensitive)})}
+	_, diags = m.Scope(nil, in).Value(m.Local("x").Expr, cty.DynamicPseudoType)
+	got := config.JSONDiagnostics(diags, m.Files, "")
+	want := []config.Value{{Name: "local.n", Value: `"a\tb"`}, {Name: "var.t", Value: "(sensitive)"}}
+	if len(got) != 2 || !slices.Equal(slices.Concat(got[0].Values, got[1].Values), want) {
+		t.Errorf("got %+v, want the values %v", got, want)
 	}
 }
 

@@ -167,37 +167,53 @@ func FuzzParse(f *testing.F) {
 	f.Add("locals {\n  a = try(local.b, \"${file(\"x\")}\")\n  b = { for k, v in {} : k => v... }\n}\n")
 	f.Add("variable \"x\" {\n  default = <<-EOT\n  a ${1}\n  EOT\n  validation {\n    condition = var.x != null\n    error_message = \"no\"\n  }\n}\n")
 	f.Add("locals {\n  c = local.d\n  d = var.e\n}\nschedule \"s\" {\n  pipeline = \"p\"\n  cron = [\"0 2 * * *\", local.c]\n  variables = { n = upper(\"x\"), (\"a\") = null }\n  offset = \"1m\"\n}\n")
+	f.Fuzz(readWhole)
+}
+
+// TestUnfinished reads files as they are while someone writes them: ended after each of their bytes.
+func TestUnfinished(t *testing.T) {
+	const whole = "variable \"v\" {\n  type = string\n  sensitive = true\n  default = \"x\"\n  description = \"a\"\n}\n" +
+		"schedule \"s\" {\n  pipeline = \"p\"\n  cron = [\"0 2 * * *\"]\n  variables = { v = upper(\"y\") }\n  paused = true\n}\n" +
+		"pipeline \"p\" {\n  description = \"d\"\n  timeout = \"1m\"\n  step \"object_put\" \"s\" {\n    for_each = toset([\"a\"])\n" +
+		"    content = <<-EOT\n    ${each.key} %{ if true }x%{ endif }\n    EOT\n    continue_on_error = true\n    when = var.v != null\n" +
+		"    retry {\n      max_attempts = 2\n      on = [\"exit\"]\n    }\n    depends_on = [step.t]\n  }\n" +
+		"  step \"pipeline\" \"t\" {\n    source = \"./x\"\n    pipeline = \"q\"\n  }\n  output \"o\" {\n    value = step.s\n    sensitive = true\n  }\n}\n"
+	for n := range len(whole) {
+		readWhole(t, whole[:n])
+	}
+}
+
+// readWhole does with a module what is done before a run, and fails where that is a fault of ours.
+func readWhole(t *testing.T, src string) {
 	shape := schema.Object{Attrs: []schema.Attr{{Name: "content", Type: cty.String}, {Name: "url", Type: cty.DynamicPseudoType, Located: true}}}
-	f.Fuzz(func(t *testing.T, src string) {
-		m, diags := Parse([]File{{Path: "main.hcl", Content: []byte(src)}})
-		_, more := m.ResolveVariables(nil)
-		diags = append(diags, more...)
-		for _, p := range m.Pipelines {
-			diags = append(diags, m.CheckReferences(p, func(string) (schema.Object, bool) { return shape, true })...)
-			diags = append(diags, m.CheckCycles(p)...)
-			for _, s := range p.Steps {
-				scope := m.Scope(p, Inputs{Steps: map[string]cty.Value{s.Name: UnknownStep(shape)}})
-				call, more := scope.Step(s, shape)
-				diags = append(diags, more...)
-				_ = Locations(shape, call.Input)
-				_ = Show(call.Input, "?")
-			}
-			for _, o := range p.Outputs {
-				_, more := m.Scope(p, Inputs{}).Output(o)
-				diags = append(diags, more...)
-			}
+	m, diags := Parse([]File{{Path: "main.hcl", Content: []byte(src)}})
+	_, more := m.ResolveVariables(nil)
+	diags = append(diags, more...)
+	for _, p := range m.Pipelines {
+		diags = append(diags, m.CheckReferences(p, func(string) (schema.Object, bool) { return shape, true })...)
+		diags = append(diags, m.CheckCycles(p)...)
+		for _, s := range p.Steps {
+			scope := m.Scope(p, Inputs{Steps: map[string]cty.Value{s.Name: UnknownStep(shape)}})
+			call, more := scope.Step(s, shape)
+			diags = append(diags, more...)
+			_ = Locations(shape, call.Input)
+			_ = Show(call.Input, "?")
 		}
-		for _, l := range m.Locals {
-			_, more := m.Scope(nil, Inputs{}).Value(l.Expr, cty.DynamicPseudoType)
+		for _, o := range p.Outputs {
+			_, more := m.Scope(p, Inputs{}).Output(o)
 			diags = append(diags, more...)
 		}
-		diags = append(diags, schedules(m)...)
-		for _, d := range diags {
-			if d.Summary == "Internal error" {
-				t.Errorf("%s", d.Detail)
-			}
+	}
+	for _, l := range m.Locals {
+		_, more := m.Scope(nil, Inputs{}).Value(l.Expr, cty.DynamicPseudoType)
+		diags = append(diags, more...)
+	}
+	diags = append(diags, schedules(m)...)
+	for _, d := range diags {
+		if d.Summary == "Internal error" {
+			t.Errorf("%s", d.Detail)
 		}
-	})
+	}
 }
 
 func FuzzVariables(f *testing.F) {

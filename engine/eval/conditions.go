@@ -90,9 +90,9 @@ func (s *Scope) Conditions(conditions []*Condition, kind string) hcl.Diagnostics
 		if plain, marks := message.Unmark(); len(marks) == 0 && plain.IsKnown() && !plain.IsNull() {
 			detail = plain.AsString()
 		}
-		return hcl.Diagnostics{{
+		return hcl.Diagnostics{s.Involve(&hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: ConditionFailed(kind), Detail: detail, Subject: c.Condition.Range().Ptr(), Context: c.DeclRange.Ptr(),
-		}}
+		}, c.Condition)}
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (s *Scope) Condition(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	}
 	v, err := convertTo(raw, cty.Bool)
 	if err != nil {
-		return cty.UnknownVal(cty.Bool), append(diags, wrongType(expr, err))
+		return cty.UnknownVal(cty.Bool), append(diags, s.wrongType(expr, err))
 	}
 	return v, diags
 }
@@ -131,9 +131,9 @@ func (s *Scope) holds(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	}
 	v, _ = v.Unmark()
 	if v.IsKnown() && v.IsNull() {
-		return cty.UnknownVal(cty.Bool), hcl.Diagnostics{{
+		return cty.UnknownVal(cty.Bool), hcl.Diagnostics{s.Involve(&hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Wrong value", Detail: "A condition must be true or false; it is null.", Subject: expr.Range().Ptr(),
-		}}
+		}, expr)}
 	}
 	return v, nil
 }

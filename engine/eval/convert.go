@@ -37,49 +37,52 @@ func convertTo(v cty.Value, want cty.Type) (cty.Value, error) {
 	if err := convertible(v, want, 0); err != nil {
 		return cty.NilVal, err
 	}
-	v, err := collect(v, want)
+	v, _, err := collect(v, want)
 	if err != nil {
 		return cty.NilVal, err
 	}
 	return convert.Convert(v, want)
 }
 
-// collect makes collections of the tuples and objects in v, however deep, where want has collections and the elements have one type.
-func collect(v cty.Value, want cty.Type) (cty.Value, error) {
+// collect makes collections of the tuples and objects in v, however deep, where want has collections and the elements have one type. It tells
+// whether it made anything: an object that holds nothing new stays itself, since making values is what takes the time.
+func collect(v cty.Value, want cty.Type) (out cty.Value, made bool, err error) {
 	bare, marks := v.Unmark()
 	t := bare.Type()
 	if !bare.IsKnown() || bare.IsNull() || !bare.CanIterateElements() || !want.IsCollectionType() && !(want.IsObjectType() && t.IsObjectType()) {
-		return v, nil
+		return v, false, nil
 	}
 	var keys, vals []cty.Value
 	for it := bare.ElementIterator(); it.Next(); {
 		k, e := it.Element()
 		to := elementType(want, k, len(vals))
-		e, err := collect(e, to)
+		e, within, err := collect(e, to)
 		if err == nil && want.IsCollectionType() && to != cty.DynamicPseudoType {
 			e, err = convert.Convert(e, to)
 		}
 		if err != nil {
-			return cty.NilVal, below(k, t.IsObjectType(), err)
+			return cty.NilVal, false, below(k, t.IsObjectType(), err)
 		}
-		keys, vals = append(keys, k), append(vals, e)
+		keys, vals, made = append(keys, k), append(vals, e), made || within
 	}
 	if len(vals) == 0 || t.IsObjectType() && !want.IsObjectType() && !want.IsMapType() || t.IsMapType() && !want.IsMapType() {
-		return v, nil
+		return v, false, nil
 	}
 	switch same := sameTypes(vals); {
 	case t.IsObjectType() && want.IsMapType() && same:
-		return cty.MapVal(byName(keys, vals)).WithMarks(marks), nil
+		return cty.MapVal(byName(keys, vals)).WithMarks(marks), true, nil
 	case want.IsListType() && same:
-		return cty.ListVal(vals).WithMarks(marks), nil
+		return cty.ListVal(vals).WithMarks(marks), true, nil
 	case want.IsSetType() && same:
-		return cty.SetVal(vals).WithMarks(marks), nil
+		return cty.SetVal(vals).WithMarks(marks), true, nil
+	case t.IsObjectType() && want.IsObjectType() && made:
+		return cty.ObjectVal(byName(keys, vals)).WithMarks(marks), true, nil
 	case t.IsObjectType() && want.IsObjectType():
-		return cty.ObjectVal(byName(keys, vals)).WithMarks(marks), nil
+		return v, false, nil
 	case !same && len(vals) > maxMixed:
-		return cty.NilVal, fmt.Errorf("%d elements of different types are too many to be made alike", len(vals))
+		return cty.NilVal, false, fmt.Errorf("%d elements of different types are too many to be made alike", len(vals))
 	default:
-		return v, nil
+		return v, false, nil
 	}
 }
 

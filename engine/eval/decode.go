@@ -71,13 +71,13 @@ func (s *Scope) decodeAttr(body *hclsyntax.Body, a *schema.Attr, what string, at
 		}
 	}
 	if problem != "" {
-		return cty.UnknownVal(a.Type), append(diags, &hcl.Diagnostic{
+		return cty.UnknownVal(a.Type), append(diags, s.Involve(&hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  "Wrong value",
 			Detail:   fmt.Sprintf("%q %s", a.Name, problem),
 			Subject:  set.Expr.Range().Ptr(),
 			Context:  set.SrcRange.Ptr(),
-		})
+		}, set.Expr))
 	}
 	if a.Sensitive {
 		out = out.Mark(Sensitive)

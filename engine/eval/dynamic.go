@@ -99,18 +99,18 @@ func (s *Scope) expand(block *hclsyntax.Block, labelled int) (out []made, diags 
 	if d := misplacedSecret(v, d.forEach.Range()); d != nil {
 		return nil, append(diags, d)
 	}
-	v, _ = v.Unmark()
+	v, marks := v.Unmark()
 	switch {
 	case !v.IsKnown():
-		one, more := s.with(d.iterator, cty.UnknownVal(cty.String), cty.DynamicVal).makeOne(d, labelled)
+		one, more := s.with(d.iterator, cty.UnknownVal(cty.String).WithMarks(marks), cty.DynamicVal.WithMarks(marks)).makeOne(d, labelled)
 		one.unknown = true
 		return append(out, one), append(diags, more...)
 	case v.IsNull() || !v.CanIterateElements():
-		return nil, append(diags, &hcl.Diagnostic{
+		return nil, append(diags, s.Involve(&hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Wrong value",
 			Detail:  fmt.Sprintf("for_each of a dynamic block takes a list, a set or a map; this is %s.", shownKind(v)),
 			Subject: d.forEach.Range().Ptr(),
-		})
+		}, d.forEach))
 	}
 	for it := v.ElementIterator(); it.Next(); {
 		if err := s.meter.charge(bodyCost); err != nil {
@@ -121,7 +121,7 @@ func (s *Scope) expand(block *hclsyntax.Block, labelled int) (out []made, diags 
 		if v.Type().IsSetType() {
 			k = e
 		}
-		one, more := s.with(d.iterator, k, e).makeOne(d, labelled)
+		one, more := s.with(d.iterator, k.WithMarks(marks), e.WithMarks(marks)).makeOne(d, labelled)
 		out, diags = append(out, one), append(diags, more...)
 	}
 	return out, diags
@@ -152,18 +152,18 @@ func (s *Scope) makeOne(d dynamic, labelled int) (made, hcl.Diagnostics) {
 		return m, diags
 	}
 	if v.IsNull() || v.LengthInt() != labelled {
-		return m, append(diags, &hcl.Diagnostic{
+		return m, append(diags, s.Involve(&hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Wrong labels", Detail: fmt.Sprintf("A block %s has %d labels.", d.makes, labelled), Subject: d.labels.Range().Ptr(),
-		})
+		}, d.labels))
 	}
 	for it := v.ElementIterator(); it.Next(); {
 		_, e := it.Element()
 		e, _ = e.Unmark()
 		if e.IsNull() || !validName(e.AsString()) {
-			return m, append(diags, &hcl.Diagnostic{
+			return m, append(diags, s.Involve(&hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: "Invalid name",
 				Detail: "A label takes letters, digits, _ and -, starts with a letter or _, and has at most 64 characters.", Subject: d.labels.Range().Ptr(),
-			})
+			}, d.labels))
 		}
 		m.labels = append(m.labels, e.AsString())
 		m.block.LabelRanges = append(m.block.LabelRanges, d.labels.Range())

@@ -57,10 +57,10 @@ func (s *Scope) When(st *Step) (cty.Value, hcl.Diagnostics) {
 	}
 	v, diags := s.Condition(st.When)
 	if !diags.HasErrors() && v.IsKnown() && v.IsNull() {
-		diags = append(diags, &hcl.Diagnostic{
+		diags = append(diags, s.Involve(&hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Wrong value",
 			Detail: `"when" must be true or false; it is null. The outputs of a skipped step are null: step.NAME.status tells.`, Subject: st.When.Range().Ptr(),
-		})
+		}, st.When))
 	}
 	return v, diags
 }
@@ -163,18 +163,18 @@ func (s *Scope) concurrency(b *Concurrency) (*ConcurrencyCall, hcl.Diagnostics) 
 		c.OnLimit = how.AsString()
 		all := []string{OnLimitQueue, OnLimitReject, OnLimitCancelOldest}
 		if !slices.Contains(all, c.OnLimit) {
-			diags = append(diags, badMeta(b.OnLimit, "on_limit", fmt.Sprintf("takes one of: %s.%s", oneOf(all), didYouMean(c.OnLimit, all))))
+			diags = append(diags, s.badMeta(b.OnLimit, "on_limit", fmt.Sprintf("takes one of: %s.%s", oneOf(all), didYouMean(c.OnLimit, all))))
 		}
 	}
 	switch {
 	case !known && b.Key != nil && !diags.HasErrors() && key.IsKnown():
-		return nil, append(diags, badMeta(b.Key, "key", "must have a value; it is null."))
+		return nil, append(diags, s.badMeta(b.Key, "key", "must have a value; it is null."))
 	case !known:
 		return nil, diags
 	}
 	c.Key = key.AsString()
 	if c.Key == "" || len(c.Key) > 200 {
-		diags = append(diags, badMeta(b.Key, "key", "takes 1 to 200 bytes of text."))
+		diags = append(diags, s.badMeta(b.Key, "key", "takes 1 to 200 bytes of text."))
 	}
 	return c, diags
 }
@@ -203,7 +203,7 @@ func (s *Scope) labels(expr hcl.Expression) (map[string]string, hcl.Diagnostics)
 		return nil, diags
 	}
 	if HasSensitive(v) {
-		return nil, append(diags, badMeta(expr, "labels", "are shown everywhere, so they cannot be sensitive."))
+		return nil, append(diags, s.badMeta(expr, "labels", "are shown everywhere, so they cannot be sensitive."))
 	}
 	out := map[string]string{}
 	for it := v.ElementIterator(); it.Next(); {
@@ -240,7 +240,7 @@ func (s *Scope) retry(r *Retry) (RetryPolicy, hcl.Diagnostics) {
 	if r.MaxInterval == nil || longest == 0 {
 		p.MaxInterval = max(p.MaxInterval, p.InitialInterval)
 	} else if longest < p.InitialInterval {
-		diags = append(diags, badMeta(r.MaxInterval, "max_interval", fmt.Sprintf("must be at least initial_interval, which is %s.", p.InitialInterval)))
+		diags = append(diags, s.badMeta(r.MaxInterval, "max_interval", fmt.Sprintf("must be at least initial_interval, which is %s.", p.InitialInterval)))
 	}
 	p.BackoffCoefficient, more = s.coefficient(r.BackoffCoefficient)
 	diags = append(diags, more...)
@@ -255,7 +255,7 @@ func (s *Scope) coefficient(expr hcl.Expression) (float64, hcl.Diagnostics) {
 	}
 	f, _ := v.AsBigFloat().Float64()
 	if f < 1 || f > 100 {
-		return DefaultBackoffCoefficient, append(diags, badMeta(expr, "backoff_coefficient", "must be between 1 and 100."))
+		return DefaultBackoffCoefficient, append(diags, s.badMeta(expr, "backoff_coefficient", "must be between 1 and 100."))
 	}
 	return f, diags
 }
@@ -273,7 +273,7 @@ func (s *Scope) codes(expr hcl.Expression) ([]string, hcl.Diagnostics) {
 			if !e.IsNull() {
 				code = e.AsString()
 			}
-			diags = append(diags, badMeta(expr, "on", fmt.Sprintf("takes %s, not %q.%s", oneOf(retryCodes), cut(code, 40), didYouMean(code, retryCodes))))
+			diags = append(diags, s.badMeta(expr, "on", fmt.Sprintf("takes %s, not %q.%s", oneOf(retryCodes), cut(code, 40), didYouMean(code, retryCodes))))
 			continue
 		}
 		out = append(out, e.AsString())
@@ -291,7 +291,7 @@ func (s *Scope) meta(name string, expr hcl.Expression, want cty.Type) (v cty.Val
 		return v, false, diags
 	}
 	if HasSensitive(v) {
-		return v, false, append(diags, badMeta(expr, name, "is shown everywhere, so it cannot be sensitive."))
+		return v, false, append(diags, s.badMeta(expr, name, "is shown everywhere, so it cannot be sensitive."))
 	}
 	if v.IsKnown() && v.IsNull() {
 		return v, false, diags // null is as good as left out
@@ -306,10 +306,10 @@ func (s *Scope) duration(name string, expr hcl.Expression) (time.Duration, hcl.D
 	}
 	d, err := schema.ParseDuration(v.AsString())
 	if err != nil {
-		return 0, append(diags, badMeta(expr, name, fmt.Sprintf("is wrong: %s.", err)))
+		return 0, append(diags, s.badMeta(expr, name, fmt.Sprintf("is wrong: %s.", err)))
 	}
 	if d == 0 {
-		return 0, append(diags, badMeta(expr, name, "must be longer than zero."))
+		return 0, append(diags, s.badMeta(expr, name, "must be longer than zero."))
 	}
 	return d.Std(), diags
 }
@@ -322,13 +322,13 @@ func (s *Scope) whole(name string, expr hcl.Expression, most int) (int, hcl.Diag
 	}
 	n, acc := v.AsBigFloat().Int64()
 	if acc != 0 || n < 1 || n > int64(most) {
-		return 0, append(diags, badMeta(expr, name, fmt.Sprintf("takes a whole number from 1 to %d.", most)))
+		return 0, append(diags, s.badMeta(expr, name, fmt.Sprintf("takes a whole number from 1 to %d.", most)))
 	}
 	return int(n), diags
 }
 
-func badMeta(expr hcl.Expression, name, problem string) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
+func (s *Scope) badMeta(expr hcl.Expression, name, problem string) *hcl.Diagnostic {
+	return s.Involve(&hcl.Diagnostic{
 		Severity: hcl.DiagError, Summary: "Wrong value", Detail: fmt.Sprintf("%q %s", name, problem), Subject: expr.Range().Ptr(),
-	}
+	}, expr)
 }

@@ -50,7 +50,7 @@ func (s *Scope) ForEach(st *Step) (Instances, hcl.Diagnostics) {
 		return in, diags
 	}
 	wrong := func(detail string) (Instances, hcl.Diagnostics) {
-		return in, append(diags, badMeta(st.ForEach, "for_each", detail))
+		return in, append(diags, s.badMeta(st.ForEach, "for_each", detail))
 	}
 	if d := misplacedSecret(v, st.ForEach.Range()); d != nil {
 		return in, append(diags, d)

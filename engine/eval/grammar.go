@@ -157,6 +157,9 @@ func validName(s string) bool {
 }
 
 func cut(s string, n int) string {
+	if most := 4 * (n + 1); len(s) > most { // more than n characters, whatever they are
+		s = s[:most]
+	}
 	if r := []rune(s); len(r) > n {
 		return string(r[:n]) + "…"
 	}
@@ -204,6 +207,9 @@ func literal(b *hclsyntax.Body, name string, want cty.Type) (cty.Value, hcl.Diag
 	v, diags := Literal(attr.Expr)
 	if diags.HasErrors() {
 		return cty.NullVal(want), diags
+	}
+	if !v.IsKnown() { // the file ends here, or goes on with what is no expression; that was told
+		return cty.NullVal(want), nil
 	}
 	v, err := convertTo(v, want)
 	if err != nil {
@@ -275,7 +281,7 @@ func Literal(expr hclsyntax.Expression) (v cty.Value, diags hcl.Diagnostics) {
 	}
 	m := &meter{}
 	v, diags = expr.Value(&hcl.EvalContext{Variables: map[string]cty.Value{meterName: cty.CapsuleVal(meterType, m)}})
-	diags = plain(diags)
+	diags = plain(diags, remedyValue)
 	if err := m.value(v); err != nil {
 		return cty.DynamicVal, hcl.Diagnostics{overBudget(m.over, expr.Range().Ptr())}
 	}

@@ -213,12 +213,13 @@ func optional(t cty.Type) cty.Type {
 
 // markSensitive marks the attributes that the shape says are sensitive.
 func markSensitive(shape schema.Object, v cty.Value) cty.Value {
-	if v.IsNull() || !v.IsKnown() || !v.Type().IsObjectType() {
+	sensitive := func(a schema.Attr) bool { return a.Sensitive }
+	if v.IsNull() || !v.IsKnown() || !v.Type().IsObjectType() || !slices.ContainsFunc(shape.Attrs, sensitive) {
 		return v
 	}
 	attrs := v.AsValueMap()
 	for _, a := range shape.Attrs {
-		if e, ok := attrs[a.Name]; ok && a.Sensitive {
+		if e, ok := attrs[a.Name]; ok && sensitive(a) {
 			attrs[a.Name] = e.Mark(Sensitive)
 		}
 	}

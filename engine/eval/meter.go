@@ -34,6 +34,8 @@ type meter struct {
 	over *errBudget
 	// reported tells that the author knows: what else fails for it is no news.
 	reported bool
+	// explained counts the diagnostics that show values.
+	explained int
 }
 
 // charge takes work off the budget, and reports whether there was enough.

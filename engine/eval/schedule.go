@@ -158,7 +158,7 @@ func (s *Scope) Schedule(b *Schedule) (c ScheduleCall, diags hcl.Diagnostics) {
 	text := func(name string, into *string) {
 		if v := s.scheduled(b, name, cty.String, &diags); !v.IsNull() {
 			if *into = v.AsString(); *into == "" {
-				diags = append(diags, badMeta(b.exprs[name], name, "must have a text; it is empty."))
+				diags = append(diags, s.badMeta(b.exprs[name], name, "must have a text; it is empty."))
 			}
 		}
 	}
@@ -187,7 +187,7 @@ func (s *Scope) scheduled(b *Schedule, name string, want cty.Type, diags *hcl.Di
 	expr := b.exprs[name]
 	v, known, more := s.meta(name, expr, want)
 	if !known && expr != nil && !more.HasErrors() && (!v.IsKnown() || !v.IsNull()) {
-		more = append(more, badMeta(expr, name, "must be known before any run begins."))
+		more = append(more, s.badMeta(expr, name, "must be known before any run begins."))
 	}
 	*diags = append(*diags, more...)
 	if !known || more.HasErrors() {
@@ -209,7 +209,7 @@ func (s *Scope) cron(b *Schedule) (out []CronText, diags hcl.Diagnostics) {
 	places, static := hcl.ExprList(expr)
 	list, err := convertTo(v, cty.List(cty.String))
 	if err != nil || !list.IsWhollyKnown() || list.LengthInt() == 0 {
-		return nil, hcl.Diagnostics{badMeta(expr, "cron", "takes a text, such as \"0 2 * * *\", or a list of them.")}
+		return nil, hcl.Diagnostics{s.badMeta(expr, "cron", "takes a text, such as \"0 2 * * *\", or a list of them.")}
 	}
 	for i, e := range list.AsValueSlice() {
 		at := expr.Range()
@@ -217,7 +217,7 @@ func (s *Scope) cron(b *Schedule) (out []CronText, diags hcl.Diagnostics) {
 			at = places[i].Range()
 		}
 		if e.IsNull() {
-			diags = append(diags, badMeta(expr, "cron", "takes texts, and one of these is null."))
+			diags = append(diags, s.badMeta(expr, "cron", "takes texts, and one of these is null."))
 			continue
 		}
 		out = append(out, CronText{e.AsString(), at})
@@ -234,7 +234,7 @@ func (s *Scope) scheduledVariables(b *Schedule) (map[string]Given, hcl.Diagnosti
 		return nil, diags
 	}
 	if t := v.Type(); !t.IsObjectType() && !t.IsMapType() {
-		return nil, append(diags, badMeta(expr, "variables", "takes an object, such as { name = \"x\" }."))
+		return nil, append(diags, s.badMeta(expr, "variables", "takes an object, such as { name = \"x\" }."))
 	}
 	places := map[string]hcl.Range{}
 	if pairs, more := hcl.ExprMap(expr); !more.HasErrors() {

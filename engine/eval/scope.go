@@ -77,18 +77,18 @@ func (s *Scope) Value(expr hcl.Expression, want cty.Type) (cty.Value, hcl.Diagno
 	}
 	if err != nil {
 		s.meter.reported = s.meter.over != nil
-		return cty.UnknownVal(want), append(diags, wrongType(expr, err))
+		return cty.UnknownVal(want), append(diags, s.wrongType(expr, err))
 	}
 	return out, diags
 }
 
-func wrongType(expr hcl.Expression, err error) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
+func (s *Scope) wrongType(expr hcl.Expression, err error) *hcl.Diagnostic {
+	return s.Involve(&hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  "Wrong type",
 		Detail:   fmt.Sprintf("This value does not fit: %s.", describe(err)),
 		Subject:  expr.Range().Ptr(),
-	}
+	}, expr)
 }
 
 // evaluate gives the expression's own value.
@@ -104,7 +104,7 @@ func (s *Scope) evaluate(expr hcl.Expression) (v cty.Value, diags hcl.Diagnostic
 		return v, diags
 	}
 	v, more := expr.Value(ctx)
-	diags = append(diags, plain(more)...)
+	diags = append(diags, plain(more, s.explainer(expr, ctx))...)
 	if diags.HasErrors() {
 		v = cty.DynamicVal
 	}
@@ -301,13 +301,14 @@ func (s *Scope) local(r Reference) (cty.Value, hcl.Diagnostics) {
 // maxLocals bounds how many locals one scope may evaluate, and so how deep they may build upon each other.
 const maxLocals = 2000
 
-// plain drops from hcl's diagnostics what would show values, and says more of what is missing.
-func plain(diags hcl.Diagnostics) hcl.Diagnostics {
+// plain drops from hcl's diagnostics what gives access to values. Before that, explain takes from each what may be shown.
+func plain(diags hcl.Diagnostics, explain func(*hcl.Diagnostic)) hcl.Diagnostics {
 	out := make(hcl.Diagnostics, 0, len(diags))
 	for _, d := range diags {
 		c := *d
-		remedyValue(&c)
-		c.Expression, c.EvalContext, c.Extra = nil, nil, nil
+		c.Extra = nil
+		explain(&c)
+		c.Expression, c.EvalContext = nil, nil
 		out = append(out, &c)
 	}
 	return out

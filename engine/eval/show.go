@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -20,11 +21,16 @@ func ShowAll(v cty.Value, unknown string) string {
 	return shower{unknown: unknown, text: MaxBytes, elements: MaxElements, depth: maxValueDepth}.show(v)
 }
 
-// shower says what is shown instead of unknowns, and how much: characters of a text, elements of a collection, levels.
+// shower says what is shown instead of unknowns, and how much: characters of a text, elements of a collection, levels. Where most is set,
+// no element is begun after so many bytes, and large collections are only counted: sorting their keys takes long.
 type shower struct {
 	unknown               string
 	text, elements, depth int
+	most                  int
 }
+
+// countedFrom is how many elements a collection has at least that is only counted.
+const countedFrom = 1000
 
 func (s shower) show(v cty.Value) string {
 	var b strings.Builder
@@ -53,6 +59,8 @@ func (s shower) write(b *strings.Builder, v cty.Value, depth int) {
 		b.WriteString(v.AsBigFloat().Text('f', -1))
 	case !v.CanIterateElements() || depth >= s.depth:
 		b.WriteString("…")
+	case s.most > 0 && v.LengthInt() >= countedFrom:
+		fmt.Fprintf(b, "(%d elements)", v.LengthInt())
 	case t.IsObjectType() || t.IsMapType():
 		s.writeElements(b, v, depth, "{ ", " }")
 	default:
@@ -76,12 +84,12 @@ func (s shower) writeElements(b *strings.Builder, v cty.Value, depth int, open, 
 		if n > 0 {
 			b.WriteString(", ")
 		}
-		if n++; n > s.elements {
+		if n++; n > s.elements || s.most > 0 && b.Len() > s.most {
 			b.WriteString("…")
 			break
 		}
 		if named {
-			key := k.AsString()
+			key := cut(k.AsString(), s.text)
 			if !hclsyntax.ValidIdentifier(key) {
 				key = quote(key)
 			}

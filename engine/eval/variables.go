@@ -144,6 +144,7 @@ func (v *Variable) resolve(g Given, given bool) (cty.Value, *hcl.Diagnostic) {
 			Summary:  "Wrong variable",
 			Detail:   fmt.Sprintf("The value of variable %q%s does not fit its type, %s: %s.", v.Name, from(g), typeName(v.Type), describe(err)),
 			Subject:  at,
+			Extra:    involvedValues{{"var." + v.Name, showInvolved(v.marked(g.Value))}},
 		}
 	}
 	return v.marked(value), nil
@@ -166,7 +167,7 @@ func (m *Module) validate(v *Variable, all cty.Value, g Given) (diags hcl.Diagno
 			continue
 		}
 		if ok.IsNull() {
-			diags = append(diags, badMeta(rule.Condition, "condition", "must be true or false; it is null."))
+			diags = append(diags, scope.badMeta(rule.Condition, "condition", "must be true or false; it is null."))
 			continue
 		}
 		if ok.True() {
@@ -176,12 +177,12 @@ func (m *Module) validate(v *Variable, all cty.Value, g Given) (diags hcl.Diagno
 		if at == nil {
 			at = v.DeclRange.Ptr()
 		}
-		diags = append(diags, &hcl.Diagnostic{
+		diags = append(diags, scope.Involve(&hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  "Invalid variable",
 			Detail:   fmt.Sprintf("Variable %q%s: %s", v.Name, from(g), scope.message(rule)),
 			Subject:  at,
-		})
+		}, rule.Condition))
 	}
 	return diags
 }

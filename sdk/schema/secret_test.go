@@ -1,7 +1,10 @@
 package schema_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
@@ -43,6 +46,25 @@ func TestReveal(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzReveal puts a secret at any path of any JSON: it is refused, or what comes out is JSON that has the secret at its place.
+func FuzzReveal(f *testing.F) {
+	f.Add(`{"env":{"A":"x","n":1}}`, "env/A", "v")
+	f.Add(`{"l":["a",{"b":[]}]}`, "l/0", "\xff\"")
+	f.Add(`{"l":["a"]}`, "l/-1", "v")
+	f.Add(`{"":{"":""}}`, "/", "v")
+	f.Fuzz(func(t *testing.T, input, path, secret string) {
+		texts := []schema.SecretText{{Path: strings.Split(path, "/"), Parts: []schema.SecretPart{part("", "S")}}}
+		once, err := schema.Reveal([]byte(input), texts, func(string) (string, error) { return secret, nil })
+		if err != nil {
+			return
+		}
+		again, err := schema.Reveal(once, texts, func(string) (string, error) { return secret, nil })
+		if err != nil || !json.Valid(once) || !bytes.Equal(once, again) {
+			t.Errorf("%s, then %s, %v", once, again, err)
+		}
+	})
 }
 
 func TestCheckSecrets(t *testing.T) {
