@@ -83,10 +83,12 @@ func heredoc(d *hcl.Diagnostic, src []byte) {
 	tokens, _ := hclsyntax.LexConfig(src, d.Subject.Filename, hcl.InitialPos)
 	var open *hclsyntax.Token
 	for i, t := range tokens {
-		if t.Type == hclsyntax.TokenOHeredoc {
+		switch t.Type {
+		case hclsyntax.TokenOHeredoc:
 			open = &tokens[i]
-		} else if t.Type == hclsyntax.TokenCHeredoc {
+		case hclsyntax.TokenCHeredoc:
 			open = nil
+		default:
 		}
 	}
 	if open == nil {

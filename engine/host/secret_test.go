@@ -72,7 +72,9 @@ func TestSecretAtTheCut(t *testing.T) {
 
 // TestManySecrets: whoever asks for a secret so often that the provider would drown in it is refused.
 func TestManySecrets(t *testing.T) {
-	h := newHost(t, func(o *Options) { o.Instances[0].Secrets = []sdk.Secret{{Name: "BIG", Value: strings.Repeat("x", 60<<10)}} })
+	h := newHost(t, func(o *Options) {
+		o.Instances[0].Secrets = []sdk.Secret{{Name: "BIG", Value: strings.Repeat("x", 60<<10)}}
+	})
 	for _, n := range []int{20, 5000} {
 		call := withSecret(t, "BIG", map[string]any{"do": "secret"})
 		for range n {
