@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/containers/podman/v5/pkg/errorhandling"
 
 	"github.com/containers/podman/v5/libpod/define"
 
@@ -183,5 +186,26 @@ func TestReadSubIDs(t *testing.T) {
 				t.Errorf("%+v, %v; want %+v and an error with %q", got, err, c.want, c.err)
 			}
 		})
+	}
+}
+
+// TestEndedMeanwhile: what Podman 4.3.1 answers where a container ends while it is looked at is no failure of the step.
+func TestEndedMeanwhile(t *testing.T) {
+	answer := func(code int, message string) error {
+		return fmt.Errorf("inspecting: %w", &errorhandling.ErrorModel{Because: message, Message: message, ResponseCode: code})
+	}
+	for _, tt := range []struct {
+		err  error
+		want bool
+	}{
+		{answer(500, "read /proc/17622/cgroup: no such process"), true},
+		{answer(500, "no space left on device"), false},
+		{answer(404, "no such container"), false},
+		{errors.New("read /proc/17622/cgroup: no such process"), false},
+		{nil, false},
+	} {
+		if got := endedMeanwhile(tt.err); got != tt.want {
+			t.Errorf("%v: %v", tt.err, got)
+		}
 	}
 }

@@ -3,10 +3,15 @@ package container
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"strings"
+	"syscall"
 	"time"
 
+	"github.com/containers/podman/v5/libpod/define"
 	"github.com/containers/podman/v5/pkg/bindings/containers"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/client"
 	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 )
 
@@ -33,9 +38,15 @@ func (s *inspected) started() bool { return !s.startedAt.IsZero() && s.startedAt
 
 // inspect reads the state of the request's container.
 func (a *run) inspect(ctx context.Context) (*inspected, error) {
-	call, cancel := a.Client.Context(ctx)
-	defer cancel()
-	d, err := containers.Inspect(call, owner.Name(a.req.Key), new(containers.InspectOptions).WithSize(false))
+	d, err := a.inspectOnce(ctx)
+	for n := 0; n < 20 && endedMeanwhile(err); n++ {
+		select {
+		case <-time.After(poll / 2):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		d, err = a.inspectOnce(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("inspecting the container: %w", err)
 	}
@@ -43,4 +54,16 @@ func (a *run) inspect(ctx context.Context) (*inspected, error) {
 		id: d.ID, status: d.State.Status, pid: d.State.Pid, exitCode: d.State.ExitCode, oomKilled: d.State.OOMKilled,
 		startedAt: d.State.StartedAt, finishedAt: d.State.FinishedAt,
 	}, nil
+}
+
+func (a *run) inspectOnce(ctx context.Context) (*define.InspectContainerData, error) {
+	call, cancel := a.Client.Context(ctx)
+	defer cancel()
+	return containers.Inspect(call, owner.Name(a.req.Key), new(containers.InspectOptions).WithSize(false))
+}
+
+// endedMeanwhile tells that Podman was reading about the container's process when that ended, and fails instead of saying so: the next look is
+// at one that has ended.
+func endedMeanwhile(err error) bool {
+	return client.Status(err) == http.StatusInternalServerError && strings.Contains(err.Error(), syscall.ESRCH.Error())
 }
