@@ -23,7 +23,7 @@ func toRequest(s *pb.Start, host sdk.Host) *sdk.Request {
 		StepType: s.GetStepType(), Step: s.GetStep(), Run: s.GetRun(), Pipeline: s.GetPipeline(), Key: s.GetKey(),
 		Attempt: int(s.GetAttempt()), Returned: s.GetReturned(), Input: s.GetInput(), Checkpoint: s.GetCheckpoint(),
 		Rules: toRules(s.GetRules()), Scratch: s.GetScratch(), Files: s.GetFiles(), Host: host,
-		Queued: time.Duration(s.GetQueuedMs()) * time.Millisecond,
+		Queued: time.Duration(s.GetQueuedMs()) * time.Millisecond, Secrets: toSecretTexts(s.GetSecrets()),
 	}
 }
 

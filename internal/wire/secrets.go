@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -38,37 +39,49 @@ func toSecretTexts(texts []*pb.SecretText) (out []schema.SecretText) {
 // vault holds what the instance was granted.
 type vault struct {
 	mu      sync.Mutex
-	granted map[string]sdk.Secret
+	granted []sdk.Secret
 }
 
 func (v *vault) fill(secrets []*pb.Secret) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.granted = map[string]sdk.Secret{}
+	v.granted = nil
 	for _, s := range secrets {
-		v.granted[s.GetName()] = sdk.Secret{Name: s.GetName(), Value: s.GetValue(), StepTypes: s.GetStepTypes()}
+		v.granted = append(v.granted, sdk.Secret{Name: s.GetName(), Value: s.GetValue(), StepTypes: s.GetStepTypes()})
 	}
 }
 
-// reveal puts the secrets' values into a request's input. The redactor hides them.
-func (v *vault) reveal(req *sdk.Request, texts []schema.SecretText) (err error) {
+func (v *vault) all() []sdk.Secret {
 	v.mu.Lock()
-	granted := v.granted
-	v.mu.Unlock()
+	defer v.mu.Unlock()
+	return v.granted
+}
+
+// Reveal puts the values of a request's secrets into its input, and has its Host tell nothing of them. flush, to be called at the attempt's end,
+// sends what was held back. A secret that is not granted to the step type is an error.
+func Reveal(req *sdk.Request, granted []sdk.Secret) (flush func(), err error) {
 	values := map[string]string{}
-	req.Input, err = schema.Reveal(req.Input, texts, func(name string) (string, error) {
-		s, ok := granted[name]
-		if !ok || !s.For(req.StepType) {
-			return "", &sdk.Error{Kind: sdk.KindPermanent, Code: sdk.CodeDenied, Err: errors.New("secret " + name + " is not granted to " + req.StepType + " here")}
+	input, err := schema.Reveal(req.Input, req.Secrets, func(name string) (string, error) {
+		i := slices.IndexFunc(granted, func(s sdk.Secret) bool { return s.Name == name && s.For(req.StepType) })
+		if i < 0 {
+			return "", &sdk.Error{Kind: sdk.KindPermanent, Code: sdk.CodeDenied, Err: fmt.Errorf("secret %s is not granted to %s here", name, req.StepType)}
 		}
-		values[name] = s.Value
-		return s.Value, nil
+		values[name] = granted[i].Value
+		return granted[i].Value, nil
 	})
 	if e := new(sdk.Error); err != nil && !errors.As(err, &e) {
 		err = sdk.Permanent(err)
 	}
-	req.Redactor = sdk.NewRedactor(slices.Sorted(maps.Values(values))...)
-	return err
+	if err != nil {
+		return nil, err
+	}
+	req.Input, req.Secrets, req.Redactor = input, nil, sdk.NewRedactor(slices.Sorted(maps.Values(values))...)
+	if req.Redactor == nil {
+		return func() {}, nil
+	}
+	h := &hider{Host: req.Host, redactor: req.Redactor, streams: map[string]io.WriteCloser{}}
+	req.Host = h
+	return h.flush, nil
 }
 
 // hideJSON gives nothing where data is no JSON.
@@ -80,8 +93,8 @@ func hideJSON(r *sdk.Redactor, data json.RawMessage) json.RawMessage {
 	return hidden
 }
 
-// Hider is an sdk.Host behind a redactor.
-type Hider struct {
+// hider is an sdk.Host behind a redactor.
+type hider struct {
 	sdk.Host
 
 	redactor *sdk.Redactor
@@ -89,13 +102,8 @@ type Hider struct {
 	streams  map[string]io.WriteCloser
 }
 
-// NewHider hides from h what r hides.
-func NewHider(h sdk.Host, r *sdk.Redactor) *Hider {
-	return &Hider{Host: h, redactor: r, streams: map[string]io.WriteCloser{}}
-}
-
 // Log implements sdk.Host.
-func (h *Hider) Log(stream string, p []byte) {
+func (h *hider) Log(stream string, p []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	w := h.streams[stream]
@@ -107,20 +115,20 @@ func (h *Hider) Log(stream string, p []byte) {
 }
 
 // Progress implements sdk.Host.
-func (h *Hider) Progress(p sdk.Progress) {
+func (h *hider) Progress(p sdk.Progress) {
 	p.Message = h.redactor.Text(p.Message)
 	h.Host.Progress(p)
 }
 
 // Checkpoint implements sdk.Host.
-func (h *Hider) Checkpoint(data json.RawMessage) {
+func (h *hider) Checkpoint(data json.RawMessage) {
 	if data = hideJSON(h.redactor, data); data != nil {
 		h.Host.Checkpoint(data)
 	}
 }
 
-// Flush sends what was held back.
-func (h *Hider) Flush() {
+// flush sends what was held back.
+func (h *hider) flush() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, w := range h.streams {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/containerpub/cpub/internal/wire/pb"
 	"github.com/containerpub/cpub/sdk"
-	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // Server serves one sdk.Provider.
@@ -140,22 +139,18 @@ func (s *Server) Run(stream grpc.BidiStreamingServer[pb.RunRequest, pb.RunRespon
 	ctx, stop := a.follow(s.ending)
 	defer stop()
 	ended := a.heartbeat(fromMillis(start.GetHeartbeatIntervalMs()))
-	result := s.attempt(ctx, toRequest(start, a), toSecretTexts(start.GetSecrets()))
+	result := s.attempt(ctx, toRequest(start, a))
 	ended()
 	return a.send(&pb.RunResponse{Message: &pb.RunResponse_Result{Result: result}})
 }
 
 // attempt carries out a request with its secrets, which get no further than the provider's code.
-func (s *Server) attempt(ctx context.Context, req *sdk.Request, texts []schema.SecretText) *pb.Result {
-	if err := s.secrets.reveal(req, texts); err != nil {
+func (s *Server) attempt(ctx context.Context, req *sdk.Request) *pb.Result {
+	flush, err := Reveal(req, s.secrets.all())
+	if err != nil {
 		return &pb.Result{Error: fromError(err)}
 	}
-	if req.Redactor == nil {
-		return s.carryOut(ctx, req)
-	}
-	h := NewHider(req.Host, req.Redactor)
-	req.Host = h
-	defer h.Flush()
+	defer flush()
 	return s.carryOut(ctx, req)
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"github.com/containerpub/cpub/internal/wire"
 	"github.com/containerpub/cpub/sdk"
-	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // caller is a provider, directly or over the wire.
@@ -61,25 +60,11 @@ func (d direct) Sweep(ctx context.Context, s sdk.Sweep) (int, error) {
 
 func (d direct) Run(ctx context.Context, req *sdk.Request) (json.RawMessage, error) {
 	info := d.Info()
-	var values []string
-	input, err := schema.Reveal(req.Input, req.Secrets, func(name string) (string, error) {
-		for _, s := range d.secrets {
-			if s.Name == name && s.For(req.StepType) {
-				values = append(values, s.Value)
-				return s.Value, nil
-			}
-		}
-		return "", sdk.Permanentf("secret %s is not granted to %s", name, req.StepType)
-	})
+	flush, err := wire.Reveal(req, d.secrets)
 	if err != nil {
 		return nil, err
 	}
-	req.Input, req.Secrets, req.Redactor = input, nil, sdk.NewRedactor(values...)
-	if req.Redactor != nil {
-		h := wire.NewHider(req.Host, req.Redactor)
-		req.Host = h
-		defer h.Flush()
-	}
+	defer flush()
 	outputs, err := info.Step(req.StepType).Run(ctx, req)
 	if err != nil {
 		return nil, err
