@@ -131,9 +131,8 @@ func (l *lock) add(ctx workflow.Context, req LockRequest) {
 	l.Key, l.Limit = req.Key, max(req.Limit, 1)
 	if i := slices.IndexFunc(l.Runs, func(r LockedRun) bool { return r.WorkflowID == req.WorkflowID }); i >= 0 {
 		again := req.Token != "" && req.Token != l.Runs[i].Token
-		if l.Runs[i].Token = req.Token; again && l.Runs[i].Cancelled { // it lives on: it was reset, or begun anew
-			l.Runs[i].Cancelled = false
-		}
+		l.Runs[i].Token = req.Token
+		l.Runs[i].Cancelled = l.Runs[i].Cancelled && !again // one that asks anew lives on: it was reset, or begun again
 		if l.Runs[i].Holds {
 			l.tell(ctx, l.Runs[i], true)
 		}

@@ -38,6 +38,19 @@ func (c *Client) Past(ctx context.Context, id, runID string) (*Past, error) {
 		return nil, fmt.Errorf("%w: %s is an earlier part of run %q; leave the run id out", ErrOpen, runID, id)
 	default:
 	}
+	history, err := c.recorded(ctx, id, runID)
+	if err != nil {
+		return nil, err
+	}
+	past, err := workflows.Recall(id, runID, history)
+	if err != nil {
+		return nil, err
+	}
+	return &Past{ID: id, RunID: runID, Past: past}, nil
+}
+
+// recorded is all of one history.
+func (c *Client) recorded(ctx context.Context, id, runID string) (*historypb.History, error) {
 	history := &historypb.History{}
 	iter := c.temporal.GetWorkflowHistory(ctx, id, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for iter.HasNext() {
@@ -47,11 +60,7 @@ func (c *Client) Past(ctx context.Context, id, runID string) (*Past, error) {
 		}
 		history.Events = append(history.Events, event)
 	}
-	past, err := workflows.Recall(id, runID, history)
-	if err != nil {
-		return nil, err
-	}
-	return &Past{ID: id, RunID: runID, Past: past}, nil
+	return history, nil
 }
 
 // Rerun starts a new run of opts.Plan that keeps what the past run gave, where a step's type and resolved input are the same again.

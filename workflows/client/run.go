@@ -91,18 +91,14 @@ func (c *Client) Run(ctx context.Context, id, runID string) (*Run, error) {
 		return nil, err
 	}
 	f := newFold(id, runID)
-	history := &historypb.History{}
+	var history *historypb.History
 	for next := true; next; {
 		read := f.run.RunID
-		history.Events = nil
-		iter := c.temporal.GetWorkflowHistory(ctx, id, read, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-		for iter.HasNext() {
-			event, err := iter.Next()
-			if err != nil {
-				return nil, c.wrapRun(err, id, "reading the history of")
-			}
+		if history, err = c.recorded(ctx, id, read); err != nil {
+			return nil, err
+		}
+		for _, event := range history.GetEvents() {
 			f.event(event)
-			history.Events = append(history.Events, event)
 		}
 		next = f.run.RunID != read
 	}

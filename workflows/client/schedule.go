@@ -10,10 +10,8 @@ import (
 	"slices"
 	"time"
 
-	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	tclient "go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 
 	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/config"
@@ -326,19 +324,17 @@ func filled[T any](list []T) []T {
 
 // samePayload compares a value with one of Temporal's.
 func samePayload(value, there any) bool {
-	p, ok := there.(*commonpb.Payload)
-	if !ok {
+	var other json.RawMessage
+	if !read(there, &other) {
 		return false
 	}
 	text, err := json.Marshal(value)
-	var other json.RawMessage
-	return err == nil && converter.GetDefaultDataConverter().FromPayload(p, &other) == nil && sameJSON(text, other)
+	return err == nil && sameJSON(text, other)
 }
 
 // markOf reads what a schedule says of itself; false where it is not ours.
 func markOf(d *tclient.ScheduleDescription) (m mark, ours bool) {
-	p, ok := actionOf(&d.Schedule).Memo[workflows.MemoSchedule].(*commonpb.Payload)
-	return m, ok && converter.GetDefaultDataConverter().FromPayload(p, &m) == nil && m.Name != ""
+	return m, read(actionOf(&d.Schedule).Memo[workflows.MemoSchedule], &m) && m.Name != ""
 }
 
 // overlapName is a policy of Temporal's as the language calls it.

@@ -127,13 +127,12 @@ func (c *Client) Schedule(ctx context.Context, name string) (*Schedule, error) {
 		Overlap: overlapName(d.Schedule.Policy.Overlap), Times: timesOf(d.Schedule.Spec), Timezone: d.Schedule.Spec.TimeZoneName,
 		Next: next(d), Runs: d.Info.NumActions, Skipped: d.Info.NumActionsSkippedOverlap, Missed: d.Info.NumActionsMissedCatchupWindow,
 	}
-	if action, ok := d.Schedule.Action.(*tclient.ScheduleWorkflowAction); ok {
-		s.Pipeline, _ = action.Workflow.(string)
-		if len(action.Args) > 0 {
-			read(action.Args[0], &s.Variables)
-		}
-		read(action.Memo[workflows.MemoPlan], &s.Plan)
+	action := actionOf(&d.Schedule)
+	s.Pipeline, _ = action.Workflow.(string)
+	if len(action.Args) > 0 {
+		read(action.Args[0], &s.Variables)
 	}
+	read(action.Memo[workflows.MemoPlan], &s.Plan)
 	for _, r := range d.Info.RunningWorkflows {
 		s.Running = append(s.Running, r.WorkflowID)
 	}
@@ -143,11 +142,10 @@ func (c *Client) Schedule(ctx context.Context, name string) (*Schedule, error) {
 	return s, nil
 }
 
-// read takes one of Temporal's values, where it is one.
-func read(value, into any) {
-	if p, ok := value.(*commonpb.Payload); ok {
-		_ = converter.GetDefaultDataConverter().FromPayload(p, into) // what is not ours stays empty
-	}
+// read takes one of Temporal's values. It reports false for what is none, or does not fit.
+func read(value, into any) bool {
+	p, ok := value.(*commonpb.Payload)
+	return ok && converter.GetDefaultDataConverter().FromPayload(p, into) == nil
 }
 
 // begun is a run that a schedule began, or nil.
