@@ -40,7 +40,7 @@ func TestValues(t *testing.T) {
 	})
 	in := Inputs{
 		Variables: cty.ObjectVal(map[string]cty.Value{"v": cty.StringVal("V")}), Files: files, RunID: "r1", StartedAt: "2026-01-01T00:00:00Z",
-		Steps: map[string]cty.Value{"s": StepValue(schema.Object{Attrs: []schema.Attr{{Name: "n", Type: cty.Number}}},
+		Steps: map[string]cty.Value{"s": ShapeOf(schema.Object{Attrs: []schema.Attr{{Name: "n", Type: cty.Number}}}).Step(
 			cty.ObjectVal(map[string]cty.Value{"n": cty.NumberIntVal(3)}), "succeeded")},
 	}
 	for _, tt := range []struct{ expr, want string }{
@@ -207,7 +207,7 @@ func TestParseOutputs(t *testing.T) {
 	if want := `{"any":{"x":[1]},"file":{"digest":"sha256:x","size":3},"n":1,"r":{"a":{"b":2}},"token":"t"}`; err != nil || string(got) != want {
 		t.Errorf("outputs are %s (%v), want %s", got, err, want)
 	}
-	if skipped := SkippedStep(shape, "skipped"); !skipped.GetAttr("n").IsNull() || skipped.GetAttr("status").AsString() != "skipped" {
+	if skipped := ShapeOf(shape).Skipped("skipped"); !skipped.GetAttr("n").IsNull() || skipped.GetAttr("status").AsString() != "skipped" {
 		t.Errorf("a skipped step is %#v", skipped)
 	}
 	for _, bad := range []string{``, `[]`, `{"n":"x"}`, `{"n":1}{}`, `{"n":` + strings.Repeat("9", 5000) + `}`, `{"n":1e999999999}`, strings.Repeat(`{"any":`, 200) + `1` + strings.Repeat(`}`, 200)} {

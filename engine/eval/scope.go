@@ -14,7 +14,7 @@ import (
 type Inputs struct {
 	// Variables is the object that Module.DecodeVariables gives; cty.NilVal makes every variable an unknown of its type.
 	Variables cty.Value
-	// Steps are the steps' values by name, made by StepValue, SkippedStep and UnknownStep. A step that is not in it is unknown.
+	// Steps are the steps' values by name, made by Shape and UnknownStep. A step that is not in it is unknown.
 	Steps map[string]cty.Value
 	// Each is an object of key and value in an instance of a step with for_each, Self what the step itself gave, RunError why the run failed
 	// (null: it did not). cty.NilVal: there is no such thing here.

@@ -8,16 +8,6 @@ import (
 	"github.com/containerpub/cpub/sdk/schema"
 )
 
-// StepValue is what step.NAME means once the step succeeded: its outputs, as ParseOutputs gives them, and status.
-func StepValue(shape schema.Object, outputs cty.Value, status string) cty.Value {
-	return ShapeOf(shape).Step(outputs, status)
-}
-
-// SkippedStep is what step.NAME means when the step has no outputs, since it was skipped or failed: every output is null.
-func SkippedStep(shape schema.Object, status string) cty.Value {
-	return StepValue(shape, cty.NilVal, status)
-}
-
 // UnknownStep is what step.NAME means before the step ran: its outputs are unknown, but have their types.
 func UnknownStep(shape schema.Object) cty.Value {
 	attrs := map[string]cty.Value{}
