@@ -1,6 +1,6 @@
 //go:build !unix
 
-package container
+package hostfs
 
 // nonBlock is nothing here: there are no pipes of containers to open.
 const nonBlock = 0
