@@ -3,14 +3,15 @@
 package cgroup
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
+	"path"
 	"strconv"
 	"strings"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 )
 
 // Unlimited is a limit that is not set.
@@ -19,6 +20,7 @@ const Unlimited = -1
 // Group is the place of one container in the hierarchies that hold its limits. The zero value has no counters.
 type Group struct {
 	memory, cpu, cpuacct, pids node
+	host                       hostfs.Host
 }
 
 // node is one directory of one hierarchy.
@@ -46,27 +48,29 @@ type Usage struct {
 	OOMKills     *int64
 }
 
-// Of finds the groups of a process. name is what the container's own group is called by, such as "libpod-<id>": the runtime
+// Of finds the groups of a process of the host. name is what the container's own group is called by, such as "libpod-<id>": the runtime
 // may have put the process into a group below it.
-func Of(pid int, name string) (Group, error) {
-	mounts, err := readMounts("/proc/self/mountinfo")
+func Of(ctx context.Context, host hostfs.Host, pid int, name string) (Group, error) {
+	mounts, err := readMounts(ctx, host, mountinfo)
 	if err != nil {
 		return Group{}, err
 	}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	b, err := hostfs.ReadFile(ctx, host, fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {
 		return Group{}, fmt.Errorf("finding the cgroup of process %d: %w", pid, err)
 	}
-	return locate(mounts, string(b), name), nil
+	g := locate(mounts, string(b), name)
+	g.host = host
+	return g, nil
 }
 
-// At gives the groups at one path of every hierarchy, such as the parent "/cpub/<key>".
-func At(path string) (Group, error) {
-	mounts, err := readMounts("/proc/self/mountinfo")
+// At gives the groups at one path of every hierarchy of the host, such as the parent "/cpub/<key>".
+func At(ctx context.Context, host hostfs.Host, path string) (Group, error) {
+	mounts, err := readMounts(ctx, host, mountinfo)
 	if err != nil {
 		return Group{}, err
 	}
-	g := Group{}
+	g := Group{host: host}
 	for controller, n := range g.nodes() {
 		for _, m := range mounts {
 			if m.has(controller) {
@@ -81,7 +85,7 @@ func At(path string) (Group, error) {
 func (g Group) Parent() Group {
 	for _, n := range g.nodes() {
 		if n.dir != "" && n.dir != n.root {
-			n.dir = filepath.Dir(n.dir)
+			n.dir = path.Dir(n.dir)
 		}
 	}
 	return g
@@ -123,47 +127,60 @@ func locate(mounts []mount, text, name string) Group {
 }
 
 // Limits reads the limits in force.
-func (g Group) Limits() (Limits, error) {
+func (g Group) Limits(ctx context.Context) (Limits, error) {
+	var names []string
+	for n, files := range map[*node]map[bool][]string{
+		&g.memory: {true: {"memory.max", "memory.swap.max"}, false: {"memory.limit_in_bytes", "memory.memsw.limit_in_bytes"}},
+		&g.cpu:    {true: {"cpu.max"}, false: {"cpu.cfs_quota_us", "cpu.cfs_period_us"}},
+		&g.pids:   {true: {"pids.max"}, false: {"pids.max"}},
+	} {
+		for _, dir := range n.upwards() {
+			names = append(names, within(dir, files[n.v2]...)...)
+		}
+	}
 	l := Limits{Memory: Unlimited, MemorySwap: Unlimited, CPUs: Unlimited, Pids: Unlimited}
-	err := errors.Join(
-		g.memory.upwards(func(dir string, v2 bool) error { return memoryLimits(dir, v2, &l) }),
-		g.cpu.upwards(func(dir string, v2 bool) error { return cpuLimit(dir, v2, &l) }),
-		g.pids.upwards(func(dir string, _ bool) error {
-			v, err := readLimit(dir, "pids.max")
-			l.Pids = smaller(l.Pids, v)
-			return err
-		}),
-	)
-	if err != nil {
+	got := read(ctx, g.host, names...)
+	var errs []error
+	for _, dir := range g.memory.upwards() {
+		errs = append(errs, memoryLimits(got, dir, g.memory.v2, &l))
+	}
+	for _, dir := range g.cpu.upwards() {
+		errs = append(errs, cpuLimit(got, dir, g.cpu.v2, &l))
+	}
+	for _, dir := range g.pids.upwards() {
+		v, err := got.limit(dir, "pids.max")
+		l.Pids = smaller(l.Pids, v)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
 		return Limits{}, fmt.Errorf("reading limits back from the cgroup: %w", err)
 	}
 	return l, nil
 }
 
-// upwards calls f for the directory and all above it.
-func (n node) upwards(f func(dir string, v2 bool) error) error {
+// upwards lists the directory and all above it.
+func (n node) upwards() []string {
 	if n.dir == "" {
 		return nil
 	}
-	for dir := n.dir; ; dir = filepath.Dir(dir) {
-		if err := f(dir, n.v2); err != nil {
-			return err
-		}
+	var dirs []string
+	for dir := n.dir; ; dir = path.Dir(dir) {
+		dirs = append(dirs, dir)
 		if dir == n.root || len(dir) <= len(n.root) {
-			return nil
+			return dirs
 		}
 	}
 }
 
-func memoryLimits(dir string, v2 bool, l *Limits) error {
+func memoryLimits(got files, dir string, v2 bool, l *Limits) error {
 	if !v2 {
-		m, err := readLimit(dir, "memory.limit_in_bytes")
-		s, err2 := readLimit(dir, "memory.memsw.limit_in_bytes")
+		m, err := got.limit(dir, "memory.limit_in_bytes")
+		s, err2 := got.limit(dir, "memory.memsw.limit_in_bytes")
 		l.Memory, l.MemorySwap = smaller(l.Memory, m), smaller(l.MemorySwap, s)
 		return errors.Join(err, err2)
 	}
-	m, err := readLimit(dir, "memory.max")
-	s, err2 := readLimit(dir, "memory.swap.max")
+	m, err := got.limit(dir, "memory.max")
+	s, err2 := got.limit(dir, "memory.swap.max")
 	l.Memory = smaller(l.Memory, m)
 	if m != Unlimited && s != Unlimited {
 		l.MemorySwap = smaller(l.MemorySwap, m+s)
@@ -171,22 +188,22 @@ func memoryLimits(dir string, v2 bool, l *Limits) error {
 	return errors.Join(err, err2)
 }
 
-func cpuLimit(dir string, v2 bool, l *Limits) error {
+func cpuLimit(got files, dir string, v2 bool, l *Limits) error {
 	var quota, period int64
 	if v2 {
-		b, err := os.ReadFile(filepath.Join(dir, "cpu.max"))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
+		text, err := got.text(dir, "cpu.max")
+		f := strings.Fields(text)
+		if err != nil || len(f) == 0 {
+			return err
 		}
-		f := strings.Fields(string(b))
-		if err != nil || len(f) != 2 {
-			return errors.Join(err, fmt.Errorf("%s/cpu.max: unexpected content %q", dir, b))
+		if len(f) != 2 {
+			return fmt.Errorf("%s/cpu.max: unexpected content %q", dir, text)
 		}
 		quota, period = parse(f[0]), parse(f[1])
 	} else {
 		var err, err2 error
-		quota, err = readLimit(dir, "cpu.cfs_quota_us")
-		period, err2 = readLimit(dir, "cpu.cfs_period_us")
+		quota, err = got.limit(dir, "cpu.cfs_quota_us")
+		period, err2 = got.limit(dir, "cpu.cfs_period_us")
 		if err != nil || err2 != nil {
 			return errors.Join(err, err2)
 		}
@@ -208,18 +225,6 @@ func smaller(a, b int64) int64 {
 	return a
 }
 
-// readLimit reads a file with one number or "max". A file that is not there (a root group has none) sets no limit.
-func readLimit(dir, name string) (int64, error) {
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return Unlimited, nil
-	}
-	if err != nil {
-		return Unlimited, err
-	}
-	return parse(strings.TrimSpace(string(b))), nil
-}
-
 // parse reads a number; "max", a negative number and v1's "as much as fits" are Unlimited.
 func parse(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
@@ -233,7 +238,7 @@ func parse(s string) int64 {
 func (g Group) Child(name string) Group {
 	for _, n := range g.nodes() {
 		if n.dir != "" {
-			n.dir = filepath.Join(n.dir, name)
+			n.dir = path.Join(n.dir, name)
 		}
 	}
 	return g

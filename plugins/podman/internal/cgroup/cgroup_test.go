@@ -1,10 +1,13 @@
 package cgroup
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 )
 
 // write makes files below dir.
@@ -39,12 +42,13 @@ func TestLimitsV1(t *testing.T) {
 		{point: dir + "/unified", root: "/", v2: true},
 	}
 	g := locate(mounts, "9:memory:/p/libpod-x\n3:cpu,cpuacct:/p/libpod-x\n2:pids:/p/libpod-x\n0::/other\n", "libpod-x")
-	got, err := g.Limits()
+	g.host = hostfs.Local{}
+	got, err := g.Limits(t.Context())
 	// The stricter limit of the parent counts.
 	if want := (Limits{Memory: 128 << 20, MemorySwap: 128 << 20, CPUs: 0.5, Pids: 100}); err != nil || got != want {
 		t.Errorf("limits %+v (%v), want %+v", got, err, want)
 	}
-	u := g.Usage()
+	u := g.Usage(t.Context())
 	if *u.MemoryPeak != 5000 || *u.OOMKills != 2 || *u.CPUTime != 0.25 || *u.CPUThrottled != 1.5 || *u.Pids != 4 || u.PidsPeak != nil {
 		t.Errorf("usage %+v", u)
 	}
@@ -60,16 +64,19 @@ func TestLimitsV2(t *testing.T) {
 	})
 	mounts := []mount{{point: dir, root: "/", v2: true, controllers: []string{"memory", "cpu", "cpuacct", "pids"}}}
 	g := locate(mounts, "0::/s/libpod-x.scope/container\n", "libpod-x")
-	got, err := g.Limits()
+	g.host = hostfs.Local{}
+	got, err := g.Limits(t.Context())
 	if want := (Limits{Memory: 128 << 20, MemorySwap: 128 << 20, CPUs: 0.5, Pids: 256}); err != nil || got != want {
 		t.Errorf("limits %+v (%v), want %+v", got, err, want)
 	}
-	u := g.Usage()
+	u := g.Usage(t.Context())
 	if *u.MemoryPeak != 7000 || *u.OOMKills != 1 || *u.CPUTime != 0.5 || *u.CPUThrottled != 0.25 || *u.PidsPeak != 9 {
 		t.Errorf("usage %+v", u)
 	}
-	if none := locate(mounts, "0::/elsewhere\n", "libpod-x"); none.Usage() != (Usage{}) {
-		t.Errorf("usage of a group that is gone: %+v", none.Usage())
+	none := locate(mounts, "0::/elsewhere\n", "libpod-x")
+	none.host = hostfs.Local{}
+	if u := none.Usage(t.Context()); u != (Usage{}) {
+		t.Errorf("usage of a group that is gone: %+v", u)
 	}
 }
 
@@ -80,7 +87,7 @@ func TestMounts(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	mounts, err := readMounts(file)
+	mounts, err := readMounts(t.Context(), hostfs.Local{}, file)
 	if err != nil || len(mounts) != 2 {
 		t.Fatalf("mounts %+v, %v", mounts, err)
 	}
@@ -101,14 +108,14 @@ func TestMerge(t *testing.T) {
 }
 
 func TestSweepRefusesNothingOfOurs(t *testing.T) {
-	if err := Sweep("/cpub-that-is-not-there", time.Hour, func(string) bool { return false }); err != nil {
+	if err := Sweep(t.Context(), hostfs.Local{}, "/cpub-that-is-not-there", time.Hour, func(string) bool { return false }); err != nil {
 		t.Error(err)
 	}
-	if err := Remove("/cpub-that-is-not-there"); err != nil {
+	if err := Remove(t.Context(), hostfs.Local{}, "/cpub-that-is-not-there"); err != nil {
 		t.Error(err)
 	}
-	for _, f := range []func(string) error{Remove, Kill} {
-		if err := f("/"); err == nil {
+	for _, f := range []func(context.Context, hostfs.Host, string) error{Remove, Kill} {
+		if err := f(t.Context(), hostfs.Local{}, "/"); err == nil {
 			t.Error("the root was not refused")
 		}
 	}

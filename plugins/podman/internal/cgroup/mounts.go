@@ -1,11 +1,13 @@
 package cgroup
 
 import (
+	"context"
 	"fmt"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 )
 
 // mount is one mounted hierarchy.
@@ -16,9 +18,12 @@ type mount struct {
 	controllers []string
 }
 
+// mountinfo is the file that names the mounts.
+const mountinfo = "/proc/self/mountinfo"
+
 // readMounts reads the cgroup mounts from a mountinfo file.
-func readMounts(path string) ([]mount, error) {
-	b, err := os.ReadFile(path)
+func readMounts(ctx context.Context, host hostfs.Host, name string) ([]mount, error) {
+	b, err := hostfs.ReadFile(ctx, host, name)
 	if err != nil {
 		return nil, fmt.Errorf("finding the cgroup mounts: %w", err)
 	}
@@ -36,7 +41,7 @@ func readMounts(path string) ([]mount, error) {
 		case "cgroup2":
 			m.v2 = true
 			// Only what is enabled here can hold a limit; with the hybrid layout that is nothing.
-			c, err := os.ReadFile(filepath.Join(m.point, "cgroup.controllers"))
+			c, err := hostfs.ReadFile(ctx, host, path.Join(m.point, "cgroup.controllers"))
 			if err != nil {
 				continue
 			}
@@ -65,18 +70,18 @@ func (m mount) serves(controllers string) bool {
 }
 
 // node is the directory of a path in the hierarchy; of the part of it that ends with the container's own group if name is given.
-func (m mount) node(path, name string) node {
+func (m mount) node(group, name string) node {
 	if name != "" {
-		parts := strings.Split(path, "/")
+		parts := strings.Split(group, "/")
 		for i, p := range parts {
 			if strings.Contains(p, name) {
-				path = strings.Join(parts[:i+1], "/")
+				group = strings.Join(parts[:i+1], "/")
 				break
 			}
 		}
 	}
-	if rest, ok := strings.CutPrefix(path, m.root); ok && m.root != "/" {
-		path = rest
+	if rest, ok := strings.CutPrefix(group, m.root); ok && m.root != "/" {
+		group = rest
 	}
-	return node{dir: filepath.Join(m.point, path), root: m.point, v2: m.v2}
+	return node{dir: path.Join(m.point, group), root: m.point, v2: m.v2}
 }

@@ -18,9 +18,9 @@ type OOMWatch struct {
 	group string
 }
 
-// WatchOOM watches the group. In v2 the parent counts too, so there is nothing to watch. Close it.
+// WatchOOM watches the group. In v2 the parent counts too, so there is nothing to watch, and on another machine it cannot be. Close it.
 func (g Group) WatchOOM() (*OOMWatch, error) {
-	if g.memory.dir == "" || g.memory.v2 {
+	if g.memory.dir == "" || g.memory.v2 || !g.host.Local() {
 		return &OOMWatch{}, nil
 	}
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)

@@ -1,31 +1,43 @@
 package cgroup
 
 import (
-	"os"
-	"path/filepath"
+	"context"
 	"strconv"
-	"strings"
 )
 
 // Usage reads the counters. What cannot be read (the group may be gone) is nil.
-func (g Group) Usage() Usage {
+func (g Group) Usage(ctx context.Context) Usage {
 	u := Usage{}
+	if g.host == nil {
+		return u
+	}
+	names := within(g.pids.dir, "pids.current", "pids.peak")
 	if g.memory.v2 {
-		u.MemoryPeak = counter(g.memory.dir, "memory.peak")
-		u.OOMKills = keyed(g.memory.dir, "memory.events", "oom_kill")
+		names = append(names, within(g.memory.dir, "memory.peak", "memory.events")...)
 	} else {
-		u.MemoryPeak = counter(g.memory.dir, "memory.max_usage_in_bytes")
-		u.OOMKills = keyed(g.memory.dir, "memory.oom_control", "oom_kill")
+		names = append(names, within(g.memory.dir, "memory.max_usage_in_bytes", "memory.oom_control")...)
+	}
+	names = append(names, within(g.cpu.dir, "cpu.stat")...)
+	if !g.cpu.v2 {
+		names = append(names, within(g.cpuacct.dir, "cpuacct.usage")...)
+	}
+	got := read(ctx, g.host, names...)
+	if g.memory.v2 {
+		u.MemoryPeak = got.counter(g.memory.dir, "memory.peak")
+		u.OOMKills = got.keyed(g.memory.dir, "memory.events", "oom_kill")
+	} else {
+		u.MemoryPeak = got.counter(g.memory.dir, "memory.max_usage_in_bytes")
+		u.OOMKills = got.keyed(g.memory.dir, "memory.oom_control", "oom_kill")
 	}
 	if g.cpu.v2 {
-		u.CPUTime = seconds(keyed(g.cpu.dir, "cpu.stat", "usage_usec"), 1e6)
-		u.CPUThrottled = seconds(keyed(g.cpu.dir, "cpu.stat", "throttled_usec"), 1e6)
+		u.CPUTime = seconds(got.keyed(g.cpu.dir, "cpu.stat", "usage_usec"), 1e6)
+		u.CPUThrottled = seconds(got.keyed(g.cpu.dir, "cpu.stat", "throttled_usec"), 1e6)
 	} else {
-		u.CPUTime = seconds(counter(g.cpuacct.dir, "cpuacct.usage"), 1e9)
-		u.CPUThrottled = seconds(keyed(g.cpu.dir, "cpu.stat", "throttled_time"), 1e9)
+		u.CPUTime = seconds(got.counter(g.cpuacct.dir, "cpuacct.usage"), 1e9)
+		u.CPUThrottled = seconds(got.keyed(g.cpu.dir, "cpu.stat", "throttled_time"), 1e9)
 	}
-	u.Pids = counter(g.pids.dir, "pids.current")
-	u.PidsPeak = counter(g.pids.dir, "pids.peak")
+	u.Pids = got.counter(g.pids.dir, "pids.current")
+	u.PidsPeak = got.counter(g.pids.dir, "pids.peak")
 	return u
 }
 
@@ -53,35 +65,6 @@ func seconds(n *int64, unit float64) *float64 {
 	}
 	s := float64(*n) / unit
 	return &s
-}
-
-// counter reads a file with one number.
-func counter(dir, name string) *int64 {
-	if dir == "" {
-		return nil
-	}
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return nil
-	}
-	return integer(strings.TrimSpace(string(b)))
-}
-
-// keyed reads one number of a file with "key value" lines.
-func keyed(dir, name, key string) *int64 {
-	if dir == "" {
-		return nil
-	}
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(b)) {
-		if k, v, ok := strings.Cut(strings.TrimSpace(line), " "); ok && k == key {
-			return integer(v)
-		}
-	}
-	return nil
 }
 
 func integer(s string) *int64 {
