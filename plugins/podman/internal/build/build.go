@@ -114,7 +114,7 @@ func (b *Builder) build(ctx context.Context, req *sdk.Request, in Input, src *so
 	err = b.send(ctx, params(req, in, src, ownGroup(info)), src, a)
 	end := time.Now()
 	broken := err != nil && ctx.Err() == nil && !errors.Is(err, errBuild)
-	err = errors.Join(err, log.Close(), b.removeGroup(info, req.Key))
+	err = errors.Join(err, log.Close(), b.removeGroup(ctx, info, req.Key))
 	if broken {
 		err = errors.Join(err, b.removeLeftovers(ctx, begin, end))
 	}
@@ -194,12 +194,15 @@ func pack(w io.Writer, src *source) error {
 
 // removeGroup removes the cgroup that the RUNs lay in. A RUN that a broken off build left is killed: 4.3.1 lets it run to its
 // end, although nobody listens.
-func (b *Builder) removeGroup(info *define.Info, key string) error {
-	if !b.Client.Local() || !ownGroup(info) {
-		return nil
+func (b *Builder) removeGroup(ctx context.Context, info *define.Info, key string) error {
+	host, err := b.Client.Host()
+	if err != nil || !ownGroup(info) {
+		return nil //nolint:nilerr // what cannot be seen is Podman's to remove
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
 	path := groupOf(owner.Short(key))
-	return errors.Join(cgroup.Kill(path), cgroup.Remove(path))
+	return errors.Join(cgroup.Kill(ctx, host, path), cgroup.Remove(ctx, host, path))
 }
 
 // ownGroup tells whether the RUNs lie in a cgroup of ours.

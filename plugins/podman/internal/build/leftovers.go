@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +15,7 @@ import (
 
 	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 	"github.com/containerpub/cpub/sdk"
 )
@@ -98,7 +99,11 @@ func (b *Builder) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
 
 // removeMarked removes those working containers of ours that are unwanted, and kills what still runs in them.
 func (b *Builder) removeMarked(ctx context.Context, unwanted func(leftover) bool) (removed int, err error) {
-	all, err := b.leftovers(ctx)
+	host, err := b.Client.Host()
+	if err != nil {
+		return 0, nil //nolint:nilerr // their marks are in Podman's store, which cannot be seen
+	}
+	all, err := b.leftovers(ctx, host)
 	if err != nil {
 		return 0, err
 	}
@@ -109,7 +114,8 @@ func (b *Builder) removeMarked(ctx context.Context, unwanted func(leftover) bool
 		if !unwanted(l) {
 			continue
 		}
-		if err := errors.Join(cgroup.Kill(groupOf(l.short)), cgroup.Remove(groupOf(l.short))); err != nil {
+		group := groupOf(l.short)
+		if err := errors.Join(cgroup.Kill(ctx, host, group), cgroup.Remove(ctx, host, group)); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -122,11 +128,8 @@ func (b *Builder) removeMarked(ctx context.Context, unwanted func(leftover) bool
 	return removed, errors.Join(errs...)
 }
 
-// leftovers lists the working containers of ours. Their marks are in Podman's store, and are seen where that is on this machine.
-func (b *Builder) leftovers(ctx context.Context) ([]leftover, error) {
-	if !b.Client.Local() {
-		return nil, nil
-	}
+// leftovers lists the working containers of ours, by their marks in Podman's store.
+func (b *Builder) leftovers(ctx context.Context, host hostfs.Host) ([]leftover, error) {
 	info, err := b.Client.Info(ctx)
 	if err != nil {
 		return nil, err
@@ -141,23 +144,26 @@ func (b *Builder) leftovers(ctx context.Context) ([]leftover, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing the containers of builds: %w", err)
 	}
-	var found []leftover
+	all = slices.DeleteFunc(all, func(c types.ListContainer) bool { return !working(c.Names) })
+	if len(all) == 0 {
+		return nil, nil
+	}
+	var names []string
 	for _, c := range all {
-		if !working(c.Names) {
-			continue
-		}
-		state := filepath.Join(info.Store.GraphRoot, info.Store.GraphDriverName+"-containers", c.ID, "userdata", "buildah.json")
+		names = append(names, path.Join(info.Store.GraphRoot, info.Store.GraphDriverName+"-containers", c.ID, "userdata", "buildah.json"))
+	}
+	var found []leftover
+	for i, state := range host.ReadFiles(ctx, names...) {
 		if short, runHash, ok := readMark(state); ok {
-			found = append(found, leftover{id: c.ID, short: short, runHash: runHash, created: c.Created})
+			found = append(found, leftover{id: all[i].ID, short: short, runHash: runHash, created: all[i].Created})
 		}
 	}
 	return found, nil
 }
 
 // readMark reads the mark in what Podman keeps of a working container. Without one, or where it cannot be read, it is not ours.
-func readMark(state string) (short, runHash string, ok bool) {
-	b, err := os.ReadFile(state)
-	if err != nil {
+func readMark(state hostfs.Content) (short, runHash string, ok bool) {
+	if state.Err != nil {
 		return "", "", false
 	}
 	var kept struct {
@@ -165,7 +171,7 @@ func readMark(state string) (short, runHash string, ok bool) {
 			CgroupParent string
 		}
 	}
-	if err := json.Unmarshal(b, &kept); err != nil {
+	if err := json.Unmarshal(state.Data, &kept); err != nil {
 		return "", "", false
 	}
 	return parseMark(kept.CommonBuildOpts.CgroupParent)

@@ -1,10 +1,10 @@
 package build
 
 import (
-	"os"
-	"path/filepath"
+	"io/fs"
 	"testing"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 	"github.com/containerpub/cpub/sdk"
 )
@@ -23,16 +23,12 @@ func TestReadMark(t *testing.T) {
 		"without a mark": {`{"CommonBuildOpts":null}`, false},
 		"no JSON":        {`{`, false},
 	} {
-		path := filepath.Join(t.TempDir(), "buildah.json")
-		if err := os.WriteFile(path, []byte(c.state), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		short, runHash, ok := readMark(path)
+		short, runHash, ok := readMark(hostfs.Content{Data: []byte(c.state)})
 		if ok != c.ok || ok && (short != "00ff" || runHash != owner.RunHash("flow/run")) {
 			t.Errorf("%s: %q, %q, %v", name, short, runHash, ok)
 		}
 	}
-	if _, _, ok := readMark(filepath.Join(t.TempDir(), "none")); ok {
+	if _, _, ok := readMark(hostfs.Content{Err: fs.ErrNotExist}); ok {
 		t.Error("a mark was read from nowhere")
 	}
 }

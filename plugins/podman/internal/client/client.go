@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 	"github.com/containers/podman/v5/pkg/bindings"
 	"github.com/containers/podman/v5/pkg/bindings/system"
 	"github.com/containers/podman/v5/pkg/errorhandling"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 )
 
 // ErrClosed is the cause of calls that were under way when the client was closed.
@@ -164,10 +167,22 @@ func (c *Client) AtLeast(major, minor uint64) bool {
 // Own tells whether the service is one that we started.
 func (c *Client) Own() bool { return c.service != nil }
 
-// Local tells whether the service runs on this machine, so that its processes and cgroups can be seen from here.
+// Local tells whether the service is reached through a socket of this machine.
 func (c *Client) Local() bool {
 	u, err := url.Parse(c.URI)
 	return err == nil && u.Scheme == "unix"
+}
+
+// ErrNoHost is in the tree of Host's error.
+var ErrNoHost = errors.New("Podman is on another machine, whose processes and cgroups cannot be seen over this connection")
+
+// Host is the machine that Podman runs on. Where nothing of it can be seen, the error says so.
+func (c *Client) Host() (hostfs.Host, error) {
+	// Elsewhere than on Linux the socket leads into a virtual machine.
+	if !c.Local() || runtime.GOOS != "linux" {
+		return nil, fmt.Errorf("%w (%s)", ErrNoHost, c.URI)
+	}
+	return hostfs.Local{}, nil
 }
 
 // Status is the HTTP status of an error that the service answered with, or 0.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/containers/podman/v5/libpod/define"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
 )
@@ -181,7 +183,7 @@ func TestReadSubIDs(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, err := readSubIDs(dir)
+			got, err := readSubIDs(t.Context(), hostfs.Local{}, dir)
 			if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%+v, %v; want %+v and an error with %q", got, err, c.want, c.err)
 			}
@@ -206,6 +208,22 @@ func TestEndedMeanwhile(t *testing.T) {
 	} {
 		if got := endedMeanwhile(tt.err); got != tt.want {
 			t.Errorf("%v: %v", tt.err, got)
+		}
+	}
+}
+
+func TestHardLimit(t *testing.T) {
+	text := "Limit                     Soft Limit           Hard Limit           Units     \n" +
+		"Max processes             96364                unlimited            processes \n" +
+		"Max open files            1024                 20000                files     \n"
+	for name, want := range map[string]uint64{"Max processes": math.MaxUint64, "Max open files": 20000} {
+		if got, err := hardLimit(text, name); err != nil || got != want {
+			t.Errorf("%s: %d, %v, want %d", name, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "Max processes   \n", "Max processes 1 x processes\n"} {
+		if got, err := hardLimit(text, "Max processes"); err == nil {
+			t.Errorf("%q was read as %d", text, got)
 		}
 	}
 }

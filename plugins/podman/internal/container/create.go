@@ -25,7 +25,7 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.plan(imageID, info)
+	p, err := a.plan(ctx, imageID, info)
 	if err != nil {
 		return nil, err
 	}
@@ -39,11 +39,11 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits, group, err := readBack(a.req, a.in, state, info)
+	limits, group, err := a.readBack(ctx, state, info)
 	if err != nil {
 		return nil, err
 	}
-	a.watch = newWatch(limits, group)
+	a.watch = newWatch(ctx, limits, group)
 	a.times.create = time.Since(begin)
 	if err := a.save(func(c *checkpoint) {
 		c.PullMS, c.CreateMS, c.Limits = a.times.pull.Milliseconds(), a.times.create.Milliseconds(), limits
@@ -68,13 +68,13 @@ func (a *run) resolveImage(ctx context.Context) (string, error) {
 	return got.ID, err
 }
 
-func (a *run) plan(imageID string, info *define.Info) (p plan, err error) {
+func (a *run) plan(ctx context.Context, imageID string, info *define.Info) (p plan, err error) {
 	p = plan{name: owner.Name(a.req.Key), imageID: imageID, init: true}
-	if p.userns, p.idMappings, err = a.userNamespace(info.Host.Security.Rootless); err != nil {
+	if p.userns, p.idMappings, err = a.userNamespace(ctx, info.Host.Security.Rootless); err != nil {
 		return p, err
 	}
-	if a.Client.Local() {
-		if p.rlimits, err = rlimits(); err != nil {
+	if host, herr := a.Client.Host(); herr == nil {
+		if p.rlimits, err = rlimits(ctx, host); err != nil {
 			return p, err
 		}
 	}

@@ -41,7 +41,7 @@ wait:
 			}
 		}
 	}
-	a.watch.sample()
+	a.watch.sample(ctx)
 	state, err := a.ended(ctx, settle)
 	if err == nil && state == nil {
 		err = fmt.Errorf("the container did not end %s after it was killed", settle)
@@ -73,8 +73,9 @@ func (r *Runner) Remove(ctx context.Context, key string) error {
 	if err != nil && !client.NotFound(err) {
 		return fmt.Errorf("removing the container: %w", err)
 	}
-	if !r.Client.Local() {
-		return nil
+	host, err := r.Client.Host()
+	if err != nil {
+		return nil //nolint:nilerr // what cannot be seen is Podman's to remove
 	}
 	info, err := r.Client.Info(ctx)
 	if err != nil {
@@ -83,5 +84,5 @@ func (r *Runner) Remove(ctx context.Context, key string) error {
 	if info.Host.CgroupManager == "systemd" || info.Host.Security.Rootless {
 		return nil // systemd removes its own; rootless containers have no parent of ours
 	}
-	return cgroup.Remove(parent(key, info.Host.CgroupManager))
+	return cgroup.Remove(ctx, host, parent(key, info.Host.CgroupManager))
 }

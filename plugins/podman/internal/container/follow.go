@@ -24,9 +24,9 @@ func (a *run) readAdopted(ctx context.Context, state *inspected) error {
 		return err
 	}
 	if state.running() {
-		limits, group, err := readBack(a.req, a.in, state, info)
+		limits, group, err := a.readBack(ctx, state, info)
 		if err == nil {
-			a.watch = newWatch(limits, group)
+			a.watch = newWatch(ctx, limits, group)
 			a.watch.start = cgroup.Usage{} // what it used before counts
 			return nil
 		}
@@ -35,7 +35,12 @@ func (a *run) readAdopted(ctx context.Context, state *inspected) error {
 			return err
 		}
 	}
-	above, err := cgroup.At(parent(a.req.Key, info.Host.CgroupManager))
+	host, err := a.Client.Host()
+	if err != nil {
+		a.watch = &watch{limits: a.saved.Limits}
+		return nil //nolint:nilerr // it was allowed to run all the same
+	}
+	above, err := cgroup.At(ctx, host, parent(a.req.Key, info.Host.CgroupManager))
 	if err != nil {
 		return err
 	}
@@ -61,17 +66,17 @@ func (a *run) follow(ctx context.Context, state *inspected) (any, error) {
 	if err := errors.Join(lerr, cerr); err != nil {
 		return nil, err
 	}
-	return a.result(state, endedBy, output)
+	return a.result(ctx, state, endedBy, output)
 }
 
 // await waits for the container's end, and brings it about at the time limit. It tells what ended the container, empty
 // meaning that it ended by itself.
 func (a *run) await(ctx context.Context, state *inspected) (string, *inspected, error) {
-	gone, stop := exitOf(state.pid)
+	gone, stop := a.exitOf(state.pid)
 	defer stop()
 	limit := time.NewTimer(time.Until(state.startedAt.Add(a.in.TimeLimit.Std())))
 	defer limit.Stop()
-	sample := time.NewTicker(sampling)
+	sample := time.NewTicker(a.sampling())
 	defer sample.Stop()
 	asked := time.NewTicker(poll)
 	defer asked.Stop()
@@ -86,14 +91,14 @@ func (a *run) await(ctx context.Context, state *inspected) (string, *inspected, 
 			state, err := a.end(ctx, gone)
 			return contract.EndedByTimeLimit, state, err
 		case <-gone:
-			a.watch.sample() // before Podman removes the group
+			a.watch.sample(ctx) // before Podman removes the group
 			state, err := a.ended(ctx, settle)
 			if err == nil && state == nil {
 				err = errors.New("the container's process is gone, but Podman does not record its end")
 			}
 			return "", state, err
 		case <-sample.C:
-			a.watch.sample()
+			a.watch.sample(ctx)
 		case <-asked.C:
 			// Once a second also where the process is watched, as the pid might be another's.
 			if polls++; gone != nil && polls%10 != 0 {

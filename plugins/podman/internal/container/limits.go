@@ -3,7 +3,6 @@ package container
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
 )
@@ -20,9 +20,8 @@ func Enforceable(ctx context.Context, c *client.Client, allowUnenforced bool) er
 	if allowUnenforced {
 		return nil
 	}
-	if !c.Local() {
-		return unenforced("its limits cannot be read back from this machine, because Podman (%s) is on another",
-			"run the worker on the machine that Podman runs on", c.URI)
+	if _, err := c.Host(); err != nil {
+		return unenforced("its limits cannot be read back: %s", "run the worker on the machine that Podman runs on", err.Error())
 	}
 	info, err := c.Info(ctx)
 	if err != nil {
@@ -43,15 +42,20 @@ func unenforced(why, remedy string, args ...any) error {
 }
 
 // readBack reads what holds for the container that is initialised but not started, and refuses what was not asked for.
-func readBack(req *sdk.Request, in Input, state *inspected, info *define.Info) (contract.Limits, cgroup.Group, error) {
+func (a *run) readBack(ctx context.Context, state *inspected, info *define.Info) (contract.Limits, cgroup.Group, error) {
+	in := a.in
 	got := contract.Limits{
 		Network: in.Network, TimeLimitMS: in.TimeLimit.Std().Milliseconds(), Memory: cgroup.Unlimited,
 		MemorySwap: cgroup.Unlimited, CPUs: cgroup.Unlimited, Pids: cgroup.Unlimited,
 	}
-	group, err := cgroup.Of(state.pid, state.id)
+	host, err := a.Client.Host()
+	if err != nil {
+		return got, cgroup.Group{}, unenforced("its isolation cannot be read back: %s", "run the worker on the machine that Podman runs on", err.Error())
+	}
+	group, err := cgroup.Of(ctx, host, state.pid, state.id)
 	var limits cgroup.Limits
 	if err == nil {
-		limits, err = group.Limits()
+		limits, err = group.Limits(ctx)
 	}
 	if err == nil {
 		got.Memory, got.MemorySwap, got.CPUs, got.Pids = limits.Memory, limits.MemorySwap, limits.CPUs, limits.Pids
@@ -64,9 +68,9 @@ func readBack(req *sdk.Request, in Input, state *inspected, info *define.Info) (
 		if !in.AllowUnenforcedLimits {
 			return got, group, unenforced("%s", remedyFor(info), why)
 		}
-		req.Logf("warning: %s; allowed by allow_unenforced_limits", why)
+		a.req.Logf("warning: %s; allowed by allow_unenforced_limits", why)
 	}
-	process, err := readProcess(state.pid)
+	process, err := readProcess(ctx, host, state.pid)
 	if err != nil {
 		return got, group, unenforced("its isolation cannot be read back: %s", remedyFor(info), err.Error())
 	}
@@ -121,13 +125,16 @@ type process struct {
 	sameNet      bool
 }
 
-func readProcess(pid int) (process, error) {
+func readProcess(ctx context.Context, host hostfs.Host, pid int) (process, error) {
 	p := process{}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return p, err
+	dir := fmt.Sprintf("/proc/%d/", pid)
+	got := host.ReadFiles(ctx, dir+"status", dir+"mountinfo", dir+"net/dev")
+	for _, c := range got {
+		if c.Err != nil {
+			return p, c.Err
+		}
 	}
-	for line := range strings.Lines(string(status)) {
+	for line := range strings.Lines(string(got[0].Data)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		switch name {
 		case "CapBnd":
@@ -136,67 +143,49 @@ func readProcess(pid int) (process, error) {
 			p.noNewPrivs = strings.TrimSpace(value) == "1"
 		}
 	}
-	if p.readOnly, err = rootReadOnly(pid); err != nil {
+	p.readOnly, p.interfaces = rootReadOnly(string(got[1].Data)), interfaces(string(got[2].Data))
+	sameUser, err := sharesNamespace(ctx, host, pid, "user")
+	if err != nil {
 		return p, err
 	}
-	if p.userns, err = userns(pid); err != nil {
-		return p, err
+	p.userns = "private"
+	if sameUser {
+		p.userns = "host"
 	}
-	p.interfaces, p.sameNet, err = networkOf(pid)
+	p.sameNet, err = sharesNamespace(ctx, host, pid, "net")
 	return p, err
 }
 
-// rootReadOnly tells whether / is mounted read-only for the process.
-func rootReadOnly(pid int) (bool, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
-	if err != nil {
-		return false, err
-	}
+// rootReadOnly tells whether / is mounted read-only, by the text of a process's mountinfo.
+func rootReadOnly(mountinfo string) bool {
 	ro := false
-	for line := range strings.Lines(string(b)) {
+	for line := range strings.Lines(mountinfo) {
 		if f := strings.Fields(line); len(f) > 5 && f[4] == "/" {
 			ro = slices.Contains(strings.Split(f[5], ","), "ro") // the last one mounted is on top
 		}
 	}
-	return ro, nil
+	return ro
 }
 
-// userns tells "host" or "private".
-func userns(pid int) (string, error) {
-	theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/user", pid))
-	if err != nil {
-		return "", err
-	}
-	own, err := os.Readlink("/proc/self/ns/user")
-	if err != nil {
-		return "", err
-	}
-	if theirs == own {
-		return "host", nil
-	}
-	return "private", nil
-}
-
-// networkOf lists the process's network interfaces, and whether its network is ours.
-func networkOf(pid int) (interfaces []string, same bool, err error) {
-	theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
-	if err != nil {
-		return nil, false, err
-	}
-	own, err := os.Readlink("/proc/self/ns/net")
-	if err != nil {
-		return nil, false, err
-	}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", pid))
-	if err != nil {
-		return nil, false, err
-	}
-	for line := range strings.Lines(string(b)) {
+// interfaces lists network interfaces, by the text of a process's net/dev.
+func interfaces(dev string) []string {
+	var list []string
+	for line := range strings.Lines(dev) {
 		if name, _, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
-			interfaces = append(interfaces, name)
+			list = append(list, name)
 		}
 	}
-	return interfaces, theirs == own, nil
+	return list
+}
+
+// sharesNamespace tells whether a process is in the host's namespace of a kind: that of our own process there.
+func sharesNamespace(ctx context.Context, host hostfs.Host, pid int, kind string) (bool, error) {
+	theirs, err := host.Readlink(ctx, fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
+	if err != nil {
+		return false, err
+	}
+	own, err := host.Readlink(ctx, "/proc/self/ns/"+kind)
+	return theirs == own, err
 }
 
 // violations lists what isolates less than was asked for.

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -23,10 +24,10 @@ type Outputs struct {
 }
 
 // result makes the outputs of a container that has ended, or the failure that its end is.
-func (a *run) result(state *inspected, endedBy string, o *output) (any, error) {
-	usage := a.watch.final()
+func (a *run) result(ctx context.Context, state *inspected, endedBy string, o *output) (any, error) {
+	usage := a.watch.final(ctx)
 	if endedBy == "" {
-		endedBy = a.whatEnded(state, a.watch.oomSeen(usage))
+		endedBy = a.whatEnded(ctx, state, a.watch.oomSeen(usage))
 	}
 	hostname, err := os.Hostname()
 	if err != nil {
@@ -53,10 +54,10 @@ func (a *run) result(state *inspected, endedBy string, o *output) (any, error) {
 }
 
 // whatEnded tells what ended a container that nobody of us stopped.
-func (a *run) whatEnded(state *inspected, oom bool) string {
+func (a *run) whatEnded(ctx context.Context, state *inspected, oom bool) string {
 	ran := state.finishedAt.Sub(state.startedAt)
 	switch {
-	case state.exitCode != 0 && (oom || state.oomKilled || state.exitCode == 137 && a.atMemoryLimit()):
+	case state.exitCode != 0 && (oom || state.oomKilled || state.exitCode == 137 && a.atMemoryLimit(ctx)):
 		return contract.EndedByOOM
 	case state.exitCode < 0 && ran >= a.in.TimeLimit.Std(), ran > a.in.TimeLimit.Std()+backstop*time.Second/2:
 		// Podman's own timeout, which stands in for us when nobody was there, leaves -1.
@@ -69,11 +70,11 @@ func (a *run) whatEnded(state *inspected, oom bool) string {
 }
 
 // atMemoryLimit tells whether an adopted container, whose own counters went with its group, was at its memory limit.
-func (a *run) atMemoryLimit() bool {
+func (a *run) atMemoryLimit(ctx context.Context) bool {
 	if !a.adopted {
 		return false
 	}
-	peak := a.watch.final().MemoryPeak
+	peak := a.watch.final(ctx).MemoryPeak
 	return peak != nil && a.watch.limits.Memory > 0 && *peak >= a.watch.limits.Memory
 }
 

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/owner"
@@ -27,7 +26,7 @@ type stdin struct {
 	a    *run
 	conn net.Conn // to Podman's attach
 	stop func() bool
-	pipe *os.File // the container's own end, where it can be reached; else nil, and conn carries the input
+	pipe io.WriteCloser // the container's own end, where it can be reached; else nil, and conn carries the input
 	sent chan struct{}
 }
 
@@ -37,7 +36,7 @@ type stdin struct {
 // drops what the container does not read fast enough. And Podman's bindings are of no use here: their attach replaces the
 // transport that all calls share, so that of several containers at a time some get another's connection.
 func (a *run) openStdin(ctx context.Context, pid int) (*stdin, error) {
-	pipe, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/0", pid), os.O_WRONLY|nonBlock, 0)
+	pipe, err := a.openPipe(ctx, pid)
 	if err != nil && len(a.in.Stdin) > pipeSize {
 		return nil, sdk.Invalidf("stdin", "stdin has %d bytes; more than %d need a Podman whose processes this worker may reach: %w", len(a.in.Stdin), pipeSize, err)
 	}
@@ -58,6 +57,15 @@ func (a *run) openStdin(ctx context.Context, pid int) (*stdin, error) {
 		halfClose(conn) // conmon closes its end of the pipe; ours is the last
 	}
 	return s, nil
+}
+
+// openPipe opens the container's end of its stdin.
+func (a *run) openPipe(ctx context.Context, pid int) (io.WriteCloser, error) {
+	host, err := a.Client.Host()
+	if err != nil {
+		return nil, err
+	}
+	return host.OpenPipe(ctx, fmt.Sprintf("/proc/%d/fd/0", pid))
 }
 
 // attachStdin attaches to the container's stdin.

@@ -40,8 +40,8 @@ func (r *Runner) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
 		}
 		removed++
 	}
-	if r.Client.Local() {
-		errs = append(errs, cgroup.Sweep("/cpub", max(sweep.Grace.Std(), starting), func(name string) bool { return needed[name] }))
+	if host, err := r.Client.Host(); err == nil {
+		errs = append(errs, cgroup.Sweep(ctx, host, "/cpub", max(sweep.Grace.Std(), starting), func(name string) bool { return needed[name] }))
 	}
 	return removed, errors.Join(errs...)
 }

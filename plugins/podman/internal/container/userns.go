@@ -1,11 +1,11 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +14,7 @@ import (
 	"go.podman.io/storage/pkg/idtools"
 	"go.podman.io/storage/types"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 	"github.com/containerpub/cpub/sdk"
 )
 
@@ -29,10 +30,10 @@ const subIDUser = "containers"
 // etc is where the files are that set ids aside.
 const etc = "/etc"
 
-// SubIDs tells whether rootful containers can have user namespaces on this host: nil, or what is
+// SubIDs tells whether rootful containers can have user namespaces on a host: nil, or what is
 // missing.
-func SubIDs() error {
-	ids, err := readSubIDs(etc)
+func SubIDs(ctx context.Context, host hostfs.Host) error {
+	ids, err := readSubIDs(ctx, host, etc)
 	if err == nil && ids.slots == 0 {
 		err = errNoSubIDs
 	}
@@ -45,24 +46,25 @@ var errNoSubIDs = fmt.Errorf("the host has set no %d ids aside for user namespac
 
 // readSubIDs reads what is set aside; there are no slots if that is nothing. A file that is there and cannot be understood is an
 // error: taken for nothing, it would cost every container its user namespace.
-func readSubIDs(dir string) (subIDs, error) {
-	uid, uids, uerr := subRange(filepath.Join(dir, "subuid"))
-	gid, gids, gerr := subRange(filepath.Join(dir, "subgid"))
+func readSubIDs(ctx context.Context, host hostfs.Host, dir string) (subIDs, error) {
+	uidFile, gidFile := path.Join(dir, "subuid"), path.Join(dir, "subgid")
+	got := host.ReadFiles(ctx, uidFile, gidFile)
+	uid, uids, uerr := subRange(uidFile, got[0])
+	gid, gids, gerr := subRange(gidFile, got[1])
 	if err := errors.Join(uerr, gerr); err != nil {
 		return subIDs{}, fmt.Errorf("finding ids for the container's user namespace: %w", err)
 	}
 	return subIDs{uid: uid, gid: gid, slots: min(uids, gids) / slotSize}, nil
 }
 
-func subRange(name string) (first, size int, err error) {
-	b, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
+func subRange(name string, file hostfs.Content) (first, size int, err error) {
+	if errors.Is(file.Err, fs.ErrNotExist) {
 		return 0, 0, nil
 	}
-	if err != nil {
-		return 0, 0, err
+	if file.Err != nil {
+		return 0, 0, file.Err
 	}
-	for line := range strings.Lines(string(b)) {
+	for line := range strings.Lines(string(file.Data)) {
 		f := strings.Split(strings.TrimSpace(line), ":")
 		if f[0] != subIDUser {
 			continue
@@ -109,7 +111,7 @@ func (s *slots) take(ids subIDs) (slot int, free func()) {
 }
 
 // userNamespace is the namespace for an attribute's value. What was left out is auto where the host has ids for it.
-func (a *run) userNamespace(rootless bool) (specgen.Namespace, *types.IDMappingOptions, error) {
+func (a *run) userNamespace(ctx context.Context, rootless bool) (specgen.Namespace, *types.IDMappingOptions, error) {
 	switch {
 	case a.in.Userns == "keep-id":
 		return specgen.Namespace{NSMode: specgen.KeepID}, nil, nil
@@ -120,7 +122,11 @@ func (a *run) userNamespace(rootless bool) (specgen.Namespace, *types.IDMappingO
 	case a.in.Userns == "host" || rootless:
 		return specgen.Namespace{NSMode: specgen.Host}, nil, nil
 	}
-	ids, err := readSubIDs(etc)
+	host, err := a.Client.Host()
+	if err != nil {
+		return specgen.Namespace{}, nil, err
+	}
+	ids, err := readSubIDs(ctx, host, etc)
 	if err != nil {
 		return specgen.Namespace{}, nil, sdk.Permanent(err)
 	}

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"time"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
@@ -11,6 +12,26 @@ import (
 // cgroups v1, and all of them vanish with the group.
 const sampling = 50 * time.Millisecond
 
+// distantSampling is how often they are read on another machine.
+const distantSampling = 250 * time.Millisecond
+
+// sampling is how often the counters are read.
+func (a *run) sampling() time.Duration {
+	if host, err := a.Client.Host(); err == nil && host.Local() {
+		return sampling
+	}
+	return distantSampling
+}
+
+// exitOf gives a channel that is closed when a process of Podman's host has ended, and nil where that cannot be watched. Call stop when
+// done.
+func (a *run) exitOf(pid int) (ended <-chan struct{}, stop func()) {
+	if host, err := a.Client.Host(); err != nil || !host.Local() {
+		return nil, func() {}
+	}
+	return exitOf(pid)
+}
+
 // watch follows the counters of a running container.
 type watch struct {
 	limits contract.Limits
@@ -20,8 +41,8 @@ type watch struct {
 	oom    *cgroup.OOMWatch
 }
 
-func newWatch(limits contract.Limits, group cgroup.Group) *watch {
-	w := &watch{limits: limits, group: group, start: group.Usage()}
+func newWatch(ctx context.Context, limits contract.Limits, group cgroup.Group) *watch {
+	w := &watch{limits: limits, group: group, start: group.Usage(ctx)}
 	// Where the kernel tells of kills in no such way, the counter is read.
 	if oom, err := group.WatchOOM(); err == nil {
 		w.oom = oom
@@ -30,12 +51,12 @@ func newWatch(limits contract.Limits, group cgroup.Group) *watch {
 }
 
 // sample reads the counters once more.
-func (w *watch) sample() { w.usage = w.usage.Merge(w.group.Usage()) }
+func (w *watch) sample(ctx context.Context) { w.usage = w.usage.Merge(w.group.Usage(ctx)) }
 
 // final is what the container used. What was never seen in its own group, which is gone, is taken from the group above.
-func (w *watch) final() cgroup.Usage {
-	w.sample()
-	u, parent := w.usage, w.group.Parent().Usage()
+func (w *watch) final(ctx context.Context) cgroup.Usage {
+	w.sample(ctx)
+	u, parent := w.usage, w.group.Parent().Usage(ctx)
 	if u.MemoryPeak == nil {
 		u.MemoryPeak = parent.MemoryPeak
 	}

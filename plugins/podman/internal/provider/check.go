@@ -37,7 +37,7 @@ func (p *Provider) Check(ctx context.Context) ([]sdk.Finding, error) {
 	}
 	findings := []sdk.Finding{
 		{Name: "podman_connection", OK: true, Detail: fmt.Sprintf("Podman %s at %s (%s)", c.Version(), c.URI, c.Source)},
-		version(c), limits(ctx, c), controllers(info), userNamespaces(info),
+		version(c), limits(ctx, c), controllers(info), userNamespaces(ctx, c, info),
 	}
 	return append(findings, registries(c, settings.Registries)...), nil
 }
@@ -82,11 +82,17 @@ func controllers(info *define.Info) sdk.Finding {
 }
 
 // userNamespaces tells whether containers get a user namespace.
-func userNamespaces(info *define.Info) sdk.Finding {
+func userNamespaces(ctx context.Context, c *client.Client, info *define.Info) sdk.Finding {
 	f := sdk.Finding{Name: "podman_userns", OK: true, Detail: "containers run in user namespaces"}
-	if info.Host.Security.Rootless {
+	host, err := c.Host()
+	switch {
+	case info.Host.Security.Rootless:
 		f.Detail = "Podman is rootless: containers run in the user's namespace"
-	} else if err := container.SubIDs(); err != nil {
+		return f
+	case err == nil:
+		err = container.SubIDs(ctx, host)
+	}
+	if err != nil {
 		f.OK, f.Detail = false, err.Error()
 		f.Remedy = "set ids aside, or containers run as the host's root: `echo containers:1000000:1048576 | tee -a /etc/subuid /etc/subgid`"
 	}
