@@ -13,6 +13,7 @@ import (
 	"github.com/containerpub/cpub/cmd/cpub-dev/internal/workerfile"
 	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/config"
+	"github.com/containerpub/cpub/engine/machine"
 	"github.com/containerpub/cpub/workflows/worker"
 )
 
@@ -39,7 +40,7 @@ func startWorker(ctx context.Context, at stack.Endpoints, f flags, signals <-cha
 	if err != nil {
 		return nil, &exitError{exitFailed, err}
 	}
-	file, err := config.LoadWorker(path)
+	m, err := machine.Find(ctx, machine.Options{Config: path, State: state})
 	if err != nil {
 		return nil, &exitError{exitUsage, err} // the user's own, or it would be right
 	}
@@ -58,7 +59,7 @@ func startWorker(ctx context.Context, at stack.Endpoints, f flags, signals <-cha
 	ready := make(chan struct{})
 	go func() {
 		err := worker.Run(ctx, worker.Settings{
-			Config: file, StateDir: state, Reattach: os.Getenv("CPUB_REATTACH_PROVIDERS"), Log: log, Ready: func() { close(ready) },
+			Machine: m, Reattach: os.Getenv("CPUB_REATTACH_PROVIDERS"), Log: log, Ready: func() { close(ready) },
 		})
 		if err != nil && ctx.Err() == nil {
 			w.fatal <- fmt.Errorf("the worker ended: %w", err)
@@ -71,21 +72,21 @@ func startWorker(ctx context.Context, at stack.Endpoints, f flags, signals <-cha
 // writeWorkerFile writes worker.hcl into the state folder, and says so when the
 // user's own is used instead.
 func writeWorkerFile(ctx context.Context, at stack.Endpoints, state string) (string, error) {
-	providers, err := worker.LocalProviders(ctx, state)
+	providers, err := machine.LocalProviders(ctx, state)
 	if err != nil {
 		return "", err
 	}
-	machine := config.Machine{
+	m := config.Machine{
 		Temporal: &config.Temporal{Address: at.Temporal, Namespace: at.Namespace},
 		StoreURL: at.Store, Providers: providers,
 	}
 	if at.S3 != "" {
-		machine.S3 = &config.MachineS3{Endpoint: at.S3, Region: stack.Region, AccessKey: at.AccessKey, SecretKey: at.SecretKey}
+		m.S3 = &config.MachineS3{Endpoint: at.S3, Region: stack.Region, AccessKey: at.AccessKey, SecretKey: at.SecretKey}
 	}
 	if at.Registry != "" {
-		machine.Registries = []string{at.Registry}
+		m.Registries = []string{at.Registry}
 	}
-	path, kept, err := workerfile.Write(at.Dir, machine)
+	path, kept, err := workerfile.Write(at.Dir, m)
 	if kept {
 		fmt.Fprintf(os.Stderr, "cpub-dev: %s was changed and is used as it is\n", path)
 	}

@@ -43,16 +43,16 @@ pipeline "abroad" {
 }
 `
 
-// machine is a user's machine: a home, and a folder with our binaries. Nothing is configured.
-type machine struct {
+// userMachine is a user's machine: a home, and a folder with our binaries. Nothing is configured.
+type userMachine struct {
 	bin, work, home string
 	env             []string
 }
 
-func newMachine(t *testing.T) *machine {
+func newMachine(t *testing.T) *userMachine {
 	t.Helper()
 	env, podman := testenv.Services(t), testenv.StartPodman(t, "4.3.1")
-	m := &machine{bin: t.TempDir(), work: t.TempDir(), home: t.TempDir()}
+	m := &userMachine{bin: t.TempDir(), work: t.TempDir(), home: t.TempDir()}
 	for _, pkg := range []string{
 		"./cmd/cpub", "./cmd/cpub-worker", "./plugins/archive", "./plugins/podman", "./plugins/s3",
 		"./examples/providers/greet/cpub-provider-greet",
@@ -88,7 +88,7 @@ func write(t *testing.T, path, text string) {
 }
 
 // command is a command in the user's working directory.
-func (m *machine) command(t *testing.T, program string, args ...string) *exec.Cmd {
+func (m *userMachine) command(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)

@@ -32,6 +32,7 @@ func house() []folder {
 		{"engine/preview", []string{"engine", "engine/eval", "sdk/schema"}},
 		{"engine/artifact", []string{"sdk"}},
 		{"engine/host", []string{"engine", "engine/policy", "engine/artifact", "sdk/...", "internal/wire"}},
+		{"engine/machine", []string{"engine", "engine/config", "engine/host", "sdk/..."}},
 		{"plugins/podman", []string{"sdk/..."}},
 		{"plugins/s3", []string{"sdk/..."}},
 		{"plugins/archive", []string{"sdk/..."}},

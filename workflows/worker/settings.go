@@ -11,23 +11,17 @@ import (
 	tclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 
-	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/artifact"
-	"github.com/containerpub/cpub/engine/config"
 	"github.com/containerpub/cpub/engine/host"
+	"github.com/containerpub/cpub/engine/machine"
 	"github.com/containerpub/cpub/sdk"
 )
 
 // Settings are what Run needs.
 type Settings struct {
-	// Config is worker.hcl.
-	Config *config.Worker
-	// StateDir is this worker's own folder: its cache, and what providers keep. Absolute; made when missing.
-	StateDir string
-	// StoreURL names the store where worker.hcl does not.
-	StoreURL string
-	// BinDir is where providers are that have no path in worker.hcl; empty: beside this program.
-	BinDir string
+	// Machine is worker.hcl, and where the store, the providers and this worker's own folder are, which is made when missing: its cache lies
+	// there, and what providers keep.
+	*machine.Machine
 	// Listen is where health, readiness and metrics are served; empty: where worker.hcl has metrics, or nowhere.
 	Listen string
 	// Reattach is the value of CPUB_REATTACH_PROVIDERS.
@@ -44,9 +38,9 @@ func Run(ctx context.Context, s Settings) error {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	if s.Listen == "" {
-		s.Listen = s.Config.MetricsListen
+		s.Listen = s.Worker.MetricsListen
 	}
-	if err := os.MkdirAll(s.StateDir, 0o700); err != nil {
+	if err := os.MkdirAll(s.State, 0o700); err != nil {
 		return fmt.Errorf("making the worker's folder: %w", err)
 	}
 	h, err := startHealth(ctx, s.Listen, s.Log)
@@ -68,12 +62,12 @@ func Run(ctx context.Context, s Settings) error {
 		return stopped(ctx, err)
 	}
 	p := Parts{
-		Temporal: temporal, Plans: store, Host: providers, Policy: s.Config.Policy, Serve: map[string]string{}, Log: s.Log, Ready: s.Ready,
+		Temporal: temporal, Plans: store, Host: providers, Policy: s.Worker.Policy, Serve: map[string]string{}, Log: s.Log, Ready: s.Ready,
 	}
-	for _, provider := range s.Config.Providers {
+	for _, provider := range s.Worker.Providers {
 		p.Instances = append(p.Instances, Instance{Name: provider.ID(), MaxConcurrent: provider.MaxConcurrent})
 	}
-	for _, serve := range s.Config.Serve {
+	for _, serve := range s.Worker.Serve {
 		p.Serve[serve.StepType] = serve.Instance
 	}
 	p.defaults()
@@ -86,7 +80,7 @@ func (s *Settings) temporal() (tclient.Options, error) {
 	if err != nil {
 		return o, fmt.Errorf("reading Temporal's environment and profile: %w", err)
 	}
-	if t := s.Config.Temporal; t != nil {
+	if t := s.Worker.Temporal; t != nil {
 		if t.Address != "" {
 			o.HostPort = t.Address
 		}
@@ -99,16 +93,12 @@ func (s *Settings) temporal() (tclient.Options, error) {
 
 // store waits for the store.
 func (s *Settings) store(ctx context.Context) (*artifact.Store, error) {
-	url := s.Config.StoreURL
-	if url == "" {
-		url = s.StoreURL
-	}
-	if url == "" {
+	if s.StoreURL == "" {
 		return nil, errors.New("no store is named: write `store { url = … }` into worker.hcl, or set CPUB_STORE")
 	}
 	var store *artifact.Store
 	err := await(ctx, s.Log, "opening the store", func(ctx context.Context) (err error) {
-		store, err = artifact.Open(ctx, url)
+		store, err = artifact.Open(ctx, s.StoreURL)
 		return err
 	})
 	return store, err
@@ -116,7 +106,7 @@ func (s *Settings) store(ctx context.Context) (*artifact.Store, error) {
 
 // providers starts the provider processes. A service of theirs that cannot be reached yet is waited for.
 func (s *Settings) providers(ctx context.Context, store *artifact.Store) (*host.Host, error) {
-	instances, err := s.instances(ctx)
+	instances, err := s.Instances(ctx, s.State)
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +114,8 @@ func (s *Settings) providers(ctx context.Context, store *artifact.Store) (*host.
 	var final error
 	err = await(ctx, s.Log, "starting the providers", func(ctx context.Context) (err error) {
 		providers, err = host.New(ctx, host.Options{
-			Instances: instances, Registries: s.Config.Registries, Artifacts: store, Cache: filepath.Join(s.StateDir, "cache"),
-			StateDir: s.StateDir, Reattach: s.Reattach, Logger: s.Log,
+			Instances: instances, Registries: s.Worker.Registries, Artifacts: store, Cache: filepath.Join(s.State, "cache"),
+			StateDir: s.State, Reattach: s.Reattach, Logger: s.Log,
 		})
 		if e := new(sdk.Error); errors.As(err, &e) && e.Kind != sdk.KindTransient {
 			final, err = err, nil
@@ -133,51 +123,4 @@ func (s *Settings) providers(ctx context.Context, store *artifact.Store) (*host.
 		return err
 	})
 	return providers, errors.Join(err, final)
-}
-
-// instances are worker.hcl's, their config blocks checked against what the providers say of themselves.
-func (s *Settings) instances(ctx context.Context) ([]host.Instance, error) {
-	var all []host.Instance
-	infos := map[string]sdk.Info{}
-	for _, p := range s.Config.Providers {
-		path, err := s.binary(p)
-		if err != nil {
-			return nil, err
-		}
-		info, known := infos[path]
-		if !known {
-			if info, err = host.Describe(ctx, path, s.StateDir); err != nil {
-				return nil, err
-			}
-			infos[path] = info
-		}
-		settings, diags := p.DecodeConfig(info.Config)
-		if diags.HasErrors() {
-			return nil, &engine.DiagnosticsError{Diags: diags, Files: s.Config.Files}
-		}
-		all = append(all, host.Instance{
-			Provider: p.Name, Name: p.Instance, Path: path, SHA256: p.SHA256, MaxConcurrent: p.MaxConcurrent, Env: p.Env, Config: settings,
-			Secrets: s.Config.SecretsOf(p),
-		})
-	}
-	return all, nil
-}
-
-// binary is a provider's program.
-func (s *Settings) binary(p config.Provider) (string, error) {
-	if p.Path != "" {
-		return p.Path, nil
-	}
-	dir := s.BinDir
-	if dir == "" {
-		var err error
-		if dir, err = programDir(); err != nil {
-			return "", err
-		}
-	}
-	path := filepath.Join(dir, host.Prefix+p.Name)
-	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("finding provider %s: it has no path in worker.hcl, and there is none beside this program: %w", p.Name, err)
-	}
-	return path, nil
 }

@@ -1,4 +1,4 @@
-package worker
+package machine
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/containerpub/cpub/engine/config"
 	"github.com/containerpub/cpub/engine/host"
@@ -22,7 +23,7 @@ func LocalProviders(ctx context.Context, scratch string) ([]config.MachineProvid
 	if err != nil {
 		return nil, err
 	}
-	return providersIn(ctx, dir, scratch, host.Describe)
+	return providersIn(ctx, []string{dir}, scratch, host.Describe)
 }
 
 // programDir is where this program lies.
@@ -37,15 +38,16 @@ func programDir() (string, error) {
 	return filepath.Dir(self), nil
 }
 
-func providersIn(ctx context.Context, dir, scratch string,
+func providersIn(ctx context.Context, folders []string, scratch string,
 	describe func(ctx context.Context, path, dir string) (sdk.Info, error),
 ) ([]config.MachineProvider, error) {
-	binaries, err := host.Find(dir)
+	binaries, err := host.Find(folders...)
 	if err != nil {
 		return nil, err
 	}
 	if len(binaries) == 0 {
-		return nil, fmt.Errorf("there is no provider beside this program: put %sNAME into %s, or name the providers in worker.hcl", host.Prefix, dir)
+		return nil, fmt.Errorf("there is no provider beside this program: put %sNAME into %s, or name the providers in worker.hcl", host.Prefix,
+			strings.Join(folders, ", "))
 	}
 	var all []config.MachineProvider
 	for _, b := range binaries {

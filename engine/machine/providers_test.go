@@ -1,4 +1,4 @@
-package worker
+package machine
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func TestProvidersIn(t *testing.T) {
 		described = append(described, filepath.Base(path)+" in "+scratch)
 		return sdk.Info{Steps: []sdk.StepType{{Name: "greet"}, {Name: "container_run"}, {Name: "bow"}}}, nil
 	}
-	got, err := providersIn(t.Context(), dir, "/scratch", describe)
+	got, err := providersIn(t.Context(), []string{dir}, "/scratch", describe)
 	want := []config.MachineProvider{
 		{Name: "archive", Path: path("archive")},
 		{Name: "greet", Path: path("greet"), StepTypes: []string{"bow", "greet"}},
@@ -50,11 +50,11 @@ func TestProvidersIn(t *testing.T) {
 	}
 
 	broken := errors.New("broken")
-	_, err = providersIn(t.Context(), dir, "/scratch", func(context.Context, string, string) (sdk.Info, error) { return sdk.Info{}, broken })
+	_, err = providersIn(t.Context(), []string{dir}, "/scratch", func(context.Context, string, string) (sdk.Info, error) { return sdk.Info{}, broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("a provider that cannot be described: %v", err)
 	}
-	if _, err = providersIn(t.Context(), t.TempDir(), "/scratch", describe); err == nil || !strings.Contains(err.Error(), "put cpub-provider-NAME into") {
+	if _, err = providersIn(t.Context(), []string{t.TempDir()}, "/scratch", describe); err == nil || !strings.Contains(err.Error(), "put cpub-provider-NAME into") {
 		t.Errorf("a folder without providers: %v", err)
 	}
 }

@@ -1,27 +1,26 @@
-package main
+package machine
 
 import (
 	"context"
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 
 	"github.com/containerpub/cpub/engine/config"
-	"github.com/containerpub/cpub/workflows/worker"
+	"github.com/containerpub/cpub/engine/host"
 )
 
-// defaultName is what messages call the configuration of a worker without a worker.hcl: -print-config shows it, with its lines.
-const defaultName = "the default worker.hcl"
-
-// defaultFile is the text of that configuration: the providers beside this program, a file store of the user's, and what is on this
-// machine allowed. State is the worker's folder.
-func defaultFile(ctx context.Context, state string) ([]byte, error) {
+// defaultFile is the text of the configuration of a worker without a worker.hcl: the providers in the folders, a file store of the user's, and
+// what is on this machine allowed.
+func defaultFile(ctx context.Context, scratch string, folders []string) ([]byte, error) {
 	store, err := defaultStore()
 	if err != nil {
 		return nil, err
 	}
-	providers, err := worker.LocalProviders(ctx, state)
+	if folders, err = orBeside(folders); err != nil {
+		return nil, err
+	}
+	providers, err := providersIn(ctx, folders, scratch, host.Describe)
 	if err != nil {
 		return nil, err
 	}
@@ -72,16 +71,4 @@ func firstEnv(names ...string) string {
 		}
 	}
 	return ""
-}
-
-// stateDir is the worker's own folder, absolute: what was asked for, what systemd gives, or the user's.
-func stateDir(asked string) (string, error) {
-	if asked != "" {
-		return filepath.Abs(asked)
-	}
-	if dir := os.Getenv("STATE_DIRECTORY"); filepath.IsAbs(dir) {
-		return dir, nil
-	}
-	dir, err := config.StateDir()
-	return filepath.Join(dir, "worker"), err
 }
