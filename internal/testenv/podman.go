@@ -47,6 +47,24 @@ func StartPodman(t testing.TB, version string) *Podman {
 	return p
 }
 
+// StartTamperedPodman is StartPodman with the OCI runtime of ./internal/testenv/tamper, which makes a container otherwise than it is told where
+// the container's environment says how.
+func StartTamperedPodman(t testing.TB, version string) *Podman {
+	t.Helper()
+	p := newPodman(t, version, nil)
+	runtime := fmt.Sprintf("[engine.runtimes]\nrunc = [%q]\n", Build(t, "./internal/testenv/tamper"))
+	conf, err := os.OpenFile(filepath.Join(p.dir, "containers.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = conf.WriteString(runtime)
+		err = errors.Join(err, conf.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.start(t)
+	return p
+}
+
 // PodmanBinary finds the podman of that version, or fails the test saying how to get it.
 func PodmanBinary(t testing.TB, version string) string {
 	t.Helper()

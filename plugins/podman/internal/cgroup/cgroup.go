@@ -36,6 +36,8 @@ type Limits struct {
 	MemorySwap int64 // bytes, memory and swap together
 	CPUs       float64
 	Pids       int64
+	// SwapCounted tells whether the kernel can limit the group's swap at all.
+	SwapCounted bool
 }
 
 // Usage is what a group used so far; nil where the kernel does not count it.
@@ -155,6 +157,12 @@ func (g Group) Limits(ctx context.Context) (Limits, error) {
 	if err := errors.Join(errs...); err != nil {
 		return Limits{}, fmt.Errorf("reading limits back from the cgroup: %w", err)
 	}
+	swap := "memory.memsw.limit_in_bytes"
+	if g.memory.v2 {
+		swap = "memory.swap.max"
+	}
+	text, err := got.text(g.memory.dir, swap)
+	l.SwapCounted = err == nil && text != ""
 	return l, nil
 }
 

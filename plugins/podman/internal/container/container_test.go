@@ -15,8 +15,6 @@ import (
 
 	"github.com/containers/podman/v5/pkg/errorhandling"
 
-	"github.com/containers/podman/v5/libpod/define"
-
 	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
@@ -63,32 +61,16 @@ func TestMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info := &define.Info{Host: &define.HostInfo{SwapTotal: 1}}
 	good := contract.Limits{Memory: 128 << 20, MemorySwap: 128 << 20, CPUs: 0.5, Pids: 256}
-	if bad := missing(in, good, info); len(bad) != 0 {
+	if bad := missing(in, good, true); len(bad) != 0 {
 		t.Errorf("missing: %v", bad)
 	}
-	if bad := missing(in, contract.Limits{Memory: -1, MemorySwap: -1, CPUs: -1, Pids: 512}, info); len(bad) != 4 {
+	if bad := missing(in, contract.Limits{Memory: -1, MemorySwap: -1, CPUs: -1, Pids: 512}, true); len(bad) != 4 {
 		t.Errorf("missing: %v", bad)
 	}
 	good.MemorySwap = -1
-	if bad := missing(in, good, &define.Info{Host: &define.HostInfo{}}); len(bad) != 0 {
+	if bad := missing(in, good, false); len(bad) != 0 {
 		t.Errorf("no swap to limit: %v", bad)
-	}
-}
-
-func TestViolations(t *testing.T) {
-	in, err := decode(t, `{"userns":"auto","cap_add":["net_raw"]}`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	safe := process{noNewPrivs: true, readOnly: true, userns: "private", interfaces: []string{"lo"}, capabilities: []string{"CAP_NET_RAW"}}
-	if bad := safe.violations(in); len(bad) != 0 {
-		t.Errorf("violations: %v", bad)
-	}
-	open := process{userns: "host", interfaces: []string{"lo", "eth0"}, sameNet: true, capabilities: []string{"CAP_SYS_ADMIN"}}
-	if bad := open.violations(in); len(bad) != 6 {
-		t.Errorf("violations: %q", bad)
 	}
 }
 

@@ -39,7 +39,7 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits, group, err := a.readBack(ctx, state, info)
+	limits, group, err := a.readBack(ctx, p.expects(), state, info)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 	}); err != nil {
 		return nil, err
 	}
-	return a.start(ctx, state.pid)
+	return a.start(ctx, state.pid, info)
 }
 
 // resolveImage gives the id of the image to run, pulling it where needed.

@@ -24,6 +24,7 @@ type inspected struct {
 	oomKilled  bool
 	startedAt  time.Time
 	finishedAt time.Time
+	config     string // the file that the OCI runtime makes the container of
 }
 
 func (s *inspected) running() bool { return s.status == "running" || s.status == "paused" }
@@ -52,7 +53,7 @@ func (a *run) inspect(ctx context.Context) (*inspected, error) {
 	}
 	return &inspected{
 		id: d.ID, status: d.State.Status, pid: d.State.Pid, exitCode: d.State.ExitCode, oomKilled: d.State.OOMKilled,
-		startedAt: d.State.StartedAt, finishedAt: d.State.FinishedAt,
+		startedAt: d.State.StartedAt, finishedAt: d.State.FinishedAt, config: d.OCIConfigPath,
 	}, nil
 }
 
