@@ -6,6 +6,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,10 +36,11 @@ func ways() map[string]func(*specs.Spec) {
 		"bounding":    func(s *specs.Spec) { add(&s.Process.Capabilities.Bounding) },
 		"effective":   func(s *specs.Spec) { add(&s.Process.Capabilities.Permitted, &s.Process.Capabilities.Effective) },
 		"permitted":   func(s *specs.Spec) { add(&s.Process.Capabilities.Permitted) },
-		"inheritable": func(s *specs.Spec) { add(&s.Process.Capabilities.Inheritable) },
+		// The kernel lets nobody inherit what is not in the bounding set.
+		"inheritable": func(s *specs.Spec) { add(&s.Process.Capabilities.Bounding, &s.Process.Capabilities.Inheritable) },
 		"ambient": func(s *specs.Spec) {
 			c := s.Process.Capabilities
-			add(&c.Permitted, &c.Inheritable, &c.Ambient)
+			add(&c.Bounding, &c.Permitted, &c.Inheritable, &c.Ambient)
 		},
 
 		"user_namespace": func(s *specs.Spec) {
@@ -46,25 +48,15 @@ func ways() map[string]func(*specs.Spec) {
 			s.Linux.UIDMappings, s.Linux.GIDMappings = nil, nil
 		},
 		"user_of_host": func(s *specs.Spec) {
-			s.Linux.UIDMappings = []specs.LinuxIDMapping{{HostID: 0, Size: 1 << 16}}
-			s.Linux.GIDMappings = s.Linux.UIDMappings
+			s.Linux.UIDMappings = append(s.Linux.UIDMappings, specs.LinuxIDMapping{ContainerID: 1 << 20, HostID: 0, Size: 1})
 		},
 		"network_namespace": func(s *specs.Spec) {
 			without(s, specs.NetworkNamespace)
-			// What has the host's network cannot mount the view of one of its own.
-			for i := range s.Mounts {
-				if s.Mounts[i].Type == "sysfs" {
-					s.Mounts[i] = specs.Mount{Destination: "/sys", Type: "bind", Source: "/sys", Options: []string{"rbind", "ro"}}
-				}
-			}
+			hostMount(s, "sysfs", "/sys")
 		},
 		"pid_namespace": func(s *specs.Spec) {
 			without(s, specs.PIDNamespace)
-			for i := range s.Mounts {
-				if s.Mounts[i].Type == "proc" {
-					s.Mounts[i] = specs.Mount{Destination: "/proc", Type: "bind", Source: "/proc", Options: []string{"rbind"}}
-				}
-			}
+			hostMount(s, "proc", "/proc")
 		},
 		"ipc_namespace": func(s *specs.Spec) {
 			without(s, specs.IPCNamespace)
@@ -79,9 +71,19 @@ func ways() map[string]func(*specs.Spec) {
 
 // interfaceAdded leaves the container a second network interface: its network is one that TAMPER_NETNS names.
 func interfaceAdded(s *specs.Spec) {
+	hostMount(s, "sysfs", "/sys")
 	for i := range s.Linux.Namespaces {
 		if s.Linux.Namespaces[i].Type == specs.NetworkNamespace {
 			s.Linux.Namespaces[i].Path = variable(s, "TAMPER_NETNS")
+		}
+	}
+}
+
+// hostMount puts the host's mount in the place of a container's own, which takes a namespace of its own to make.
+func hostMount(s *specs.Spec, kind, path string) {
+	for i := range s.Mounts {
+		if s.Mounts[i].Type == kind {
+			s.Mounts[i] = specs.Mount{Destination: path, Type: "bind", Source: path, Options: []string{"rbind", "ro"}}
 		}
 	}
 }
@@ -105,6 +107,9 @@ func without(s *specs.Spec, kind specs.LinuxNamespaceType) {
 
 func main() {
 	err := tamper(os.Args[1:])
+	if os.Getenv("PATH") == "" { // as conmon leaves it
+		err = errors.Join(err, os.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"))
+	}
 	if err == nil {
 		var runc string
 		if runc, err = exec.LookPath("runc"); err == nil {

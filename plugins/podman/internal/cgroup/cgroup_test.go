@@ -45,7 +45,7 @@ func TestLimitsV1(t *testing.T) {
 	g.host = hostfs.Local{}
 	got, err := g.Limits(t.Context())
 	// The stricter limit of the parent counts.
-	if want := (Limits{Memory: 128 << 20, MemorySwap: 128 << 20, CPUs: 0.5, Pids: 100}); err != nil || got != want {
+	if want := (Limits{Memory: 128 << 20, MemorySwap: 128 << 20, CPUs: 0.5, Pids: 100, SwapCounted: true}); err != nil || got != want {
 		t.Errorf("limits %+v (%v), want %+v", got, err, want)
 	}
 	u := g.Usage(t.Context())
@@ -66,7 +66,7 @@ func TestLimitsV2(t *testing.T) {
 	g := locate(mounts, "0::/s/libpod-x.scope/container\n", "libpod-x")
 	g.host = hostfs.Local{}
 	got, err := g.Limits(t.Context())
-	if want := (Limits{Memory: 128 << 20, MemorySwap: 128 << 20, CPUs: 0.5, Pids: 256}); err != nil || got != want {
+	if want := (Limits{Memory: 128 << 20, MemorySwap: 128 << 20, CPUs: 0.5, Pids: 256, SwapCounted: true}); err != nil || got != want {
 		t.Errorf("limits %+v (%v), want %+v", got, err, want)
 	}
 	u := g.Usage(t.Context())
