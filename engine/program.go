@@ -66,6 +66,24 @@ func Compile(p *Plan) (*Program, error) {
 	return program, nil
 }
 
+// Uses are the attributes and blocks of its type that a step sets, in source order; those of its compensate block too, where that has the
+// same type.
+func (p *Program) Uses(step, stepType string) (names []string) {
+	block := p.pipeline.Step(step)
+	if block == nil {
+		return nil
+	}
+	for _, one := range []*eval.Step{block, block.Compensate} {
+		if one == nil || one.Type != stepType {
+			continue
+		}
+		for _, used := range one.Uses() {
+			names = append(names, used.Name)
+		}
+	}
+	return names
+}
+
 func evalFiles(files []File) []eval.File {
 	out := make([]eval.File, len(files))
 	for i, f := range files {

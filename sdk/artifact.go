@@ -1,6 +1,10 @@
 package sdk
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/containerpub/cpub/sdk/schema"
+)
 
 // Artifact is a file or directory on its way between steps. In an input it carries Digest, Size, MediaType and Name, and
 // Request.Path gives its bytes. In an output it is made by File or Directory: the host takes the bytes from there, verifies
@@ -16,7 +20,7 @@ type Artifact struct {
 }
 
 // MediaTypeDirectory is the media type of directory artifacts: their canonical tar.
-const MediaTypeDirectory = "application/vnd.cpub.directory.v1.tar"
+const MediaTypeDirectory = schema.MediaTypeDirectory
 
 // MediaTypeBytes is the media type of files of which nothing else is known.
 const MediaTypeBytes = "application/octet-stream"

@@ -11,6 +11,8 @@ type Rules struct {
 	// Containerfile may name in FROM and COPY --from.
 	PullFrom  []string `json:"pull_from,omitempty"`
 	BuildFrom []string `json:"build_from,omitempty"`
+	// HostPaths are the paths of the host that containers may mount, see CheckHostPath. The provider checks what a path leads to.
+	HostPaths []string `json:"host_paths,omitempty"`
 	// CacheMounts allows RUN --mount=type=cache.
 	CacheMounts bool `json:"cache_mounts,omitempty"`
 	// Source says where the rules stand, for messages: "worker.hcl:12".

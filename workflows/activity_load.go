@@ -113,21 +113,22 @@ func (l *Loader) Load(ctx context.Context, req LoadRequest) (*Loaded, error) {
 func (l *Loader) routes(plan *engine.Plan) ([]Route, error) {
 	var routes []Route
 	seen := map[Route]bool{}
+	unserved := abilities{plan: plan}
 	for _, step := range providersOf(plan) {
-		route := Route{StepType: step.Type, Provider: step.Provider}
-		if seen[route] {
-			continue
-		}
-		seen[route] = true
 		offer, err := l.offer(step)
 		if err != nil {
 			return nil, err
 		}
 		if shape := plan.Schema(step.Type); shape != nil {
-			if problems := offer.Steps[step.Type].Compatible(shape.Step); len(problems) > 0 {
-				return nil, incompatible(step, offer.Instance, problems)
+			if err := unserved.check(step, offer, shape.Step); err != nil {
+				return nil, err
 			}
 		}
+		route := Route{StepType: step.Type, Provider: step.Provider}
+		if seen[route] {
+			continue
+		}
+		seen[route] = true
 		route.Instance = offer.Instance
 		routes = append(routes, route)
 	}

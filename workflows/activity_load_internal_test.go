@@ -7,6 +7,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/containerpub/cpub/engine"
+	"github.com/containerpub/cpub/sdk/contract"
 	"github.com/containerpub/cpub/sdk/schema"
 )
 
@@ -48,6 +49,33 @@ func TestRoutes(t *testing.T) {
 				t.Errorf("routes %+v, want %s", routes, tt.want)
 			}
 		})
+	}
+}
+
+// TestRoutesWithoutAnAbility: a provider that lacks an ability serves the plans whose steps do not use it.
+func TestRoutesWithoutAnAbility(t *testing.T) {
+	full := contract.ContainerRun()
+	less := full.Without(contract.AbilityFiles, contract.AbilityMount)
+	loader := &Loader{Offers: []Offer{{"runc.local", map[string]schema.Step{"container_run": less.Step}}}}
+	for body, want := range map[string]string{
+		`image = "x"`: "",
+		"image = \"x\"\nmount {\npath = \"/a\"\nvolume = \"v\"\n}":         "does not serve mount; ",
+		"image = \"x\"\nfiles = {}":                                        "does not serve files; ",
+		"image = \"x\"\ndynamic \"mount\" {\nfor_each = []\ncontent {}\n}": "does not serve mount; ",
+	} {
+		source := "pipeline \"p\" {\nstep \"container_run\" \"first\" { image = \"x\" }\nstep \"container_run\" \"a\" {\n" + body + "\n}\n}\n"
+		plan := &engine.Plan{
+			Format: 1, Language: 1, Pipeline: "p", Files: []engine.File{{Path: "main.hcl", Content: []byte(source)}},
+			Steps:   []engine.Step{{Name: "first", Type: "container_run"}, {Name: "a", Type: "container_run"}},
+			Schemas: []engine.StepSchema{{Type: "container_run", Step: full.Step}},
+		}
+		routes, err := loader.routes(plan)
+		switch {
+		case want == "" && (err != nil || len(routes) != 1):
+			t.Errorf("%s: %v, %v", body, routes, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "step a: ")):
+			t.Errorf("%s: %v, want %q", body, err, want)
+		}
 	}
 }
 

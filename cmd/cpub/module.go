@@ -33,7 +33,12 @@ func checkModule(ctx context.Context, c *stdio, path string) (*module, error) {
 	}
 	schemas := config.Schemas{}
 	for _, s := range all.Steps {
-		schemas[s.Name] = config.Offer{Step: s.Step, Providers: s.Providers}
+		schemas[s.Name] = config.Offer{Step: s.Step}
+	}
+	for _, p := range all.Providers {
+		for _, s := range p.Steps {
+			schemas[s.Name] = schemas[s.Name].Add(p.Name, s.Step)
+		}
 	}
 	m, diags := config.Load(ctx, path, schemas, config.Options{Version: readVersion().release()})
 	return &module{Module: m, catalog: all, diags: inFolder(diags, m.Files, m.Dir)}, nil

@@ -158,13 +158,33 @@ func (m *Module) checkType(s *eval.Step) hcl.Diagnostics {
 	}
 	provider, _, _ := strings.Cut(s.Provider, ".")
 	if provider == "" || len(offer.Providers) == 0 || slices.Contains(offer.Providers, provider) {
-		return nil
+		return m.checkServed(s, provider, offer)
 	}
 	return hcl.Diagnostics{{
 		Severity: hcl.DiagError, Summary: "Wrong provider",
 		Detail:  fmt.Sprintf("The provider %q does not offer %s. Offered by: %s.", provider, s.Type, strings.Join(offer.Providers, ", ")),
 		Subject: s.ProviderRange.Ptr(),
 	}}
+}
+
+// checkServed reports what the step uses of its type that the provider which it names does not serve: abilities that a provider may leave out.
+func (m *Module) checkServed(s *eval.Step, provider string, offer Offer) (diags hcl.Diagnostics) {
+	shape, known := offer.Shapes[provider]
+	if !known {
+		return nil
+	}
+	for _, used := range s.Uses() {
+		has := func(o schema.Object) bool { return o.Attr(used.Name) != nil || o.Block(used.Name) != nil }
+		if has(shape.Input) || !has(offer.Step.Input) {
+			continue // what nobody has is told where the body is decoded
+		}
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Not served by this provider",
+			Detail:  fmt.Sprintf("The provider %q serves %s without %q. Leave it out, or name another provider.", provider, s.Type, used.Name),
+			Subject: used.Range.Ptr(),
+		})
+	}
+	return diags
 }
 
 // checkKinds tells files from directories, which have one type: where an attribute is directly another step's output, both sides
@@ -186,7 +206,7 @@ func (m *Module) checkKinds(p *eval.Pipeline, s *eval.Step) (diags hcl.Diagnosti
 			continue
 		}
 		made := m.schemas[source.Type].Step.Output.Attr(output.Name)
-		if made == nil || made.Format == a.Format || made.Format == schema.FormatNone {
+		if made == nil || made.Format == a.Format || made.Format == schema.FormatNone || made.Format == schema.FormatArtifact {
 			continue
 		}
 		diags = append(diags, &hcl.Diagnostic{

@@ -2,12 +2,14 @@ package config
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/containerpub/cpub/engine/policy"
+	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
 )
 
@@ -18,6 +20,7 @@ func policyShape() schema.Object {
 	return schema.Object{
 		Attrs: []schema.Attr{
 			list("step_types"), list("buckets"), list("networks"), list("host_paths"), list("cap_add"), list("userns"),
+			list("volumes"), list("seccomp"), list("selinux"),
 			flag("cache_mounts"), flag("allow_unenforced_limits"),
 		},
 		Blocks: []schema.Block{
@@ -27,6 +30,7 @@ func policyShape() schema.Object {
 				{Name: "cpus", Type: cty.Number},
 				{Name: "pids", Type: cty.Number},
 				{Name: "time_limit", Type: cty.String, Format: schema.FormatDuration},
+				{Name: "collect", Type: cty.String, Format: schema.FormatSize},
 			}}},
 		},
 	}
@@ -40,6 +44,9 @@ func readPolicy(b *hclsyntax.Block) (*policy.Policy, hcl.Diagnostics) {
 		HostPaths  []string `json:"host_paths"`
 		CapAdd     []string `json:"cap_add"`
 		Userns     []string `json:"userns"`
+		Volumes    []string `json:"volumes"`
+		Seccomp    []string `json:"seccomp"`
+		SELinux    []string `json:"selinux"`
 		Registries struct {
 			Pull []string `json:"pull"`
 			Push []string `json:"push"`
@@ -50,16 +57,19 @@ func readPolicy(b *hclsyntax.Block) (*policy.Policy, hcl.Diagnostics) {
 			CPUs      float64         `json:"cpus"`
 			Pids      float64         `json:"pids"`
 			TimeLimit schema.Duration `json:"time_limit"`
+			Collect   schema.Size     `json:"collect"`
 		} `json:"max"`
 		CacheMounts           bool `json:"cache_mounts"`
 		AllowUnenforcedLimits bool `json:"allow_unenforced_limits"`
 	}
 	diags := decodeInto(b, "a policy", policyShape(), &raw)
 	diags = append(diags, checkMax(b, raw.Max.CPUs, raw.Max.Pids)...)
+	diags = append(diags, checkLists(b, raw.HostPaths, raw.Seccomp)...)
 	return &policy.Policy{
 		StepTypes: raw.StepTypes, Buckets: raw.Buckets, Networks: raw.Networks, HostPaths: raw.HostPaths, CapAdd: raw.CapAdd, Userns: raw.Userns,
+		Volumes: raw.Volumes, Seccomp: raw.Seccomp, SELinux: raw.SELinux,
 		Registries:  policy.Registries{Pull: raw.Registries.Pull, Push: raw.Registries.Push, From: raw.Registries.From},
-		Max:         policy.Max{Memory: raw.Max.Memory, CPUs: raw.Max.CPUs, Pids: int64(raw.Max.Pids), TimeLimit: raw.Max.TimeLimit},
+		Max:         policy.Max{Memory: raw.Max.Memory, CPUs: raw.Max.CPUs, Pids: int64(raw.Max.Pids), TimeLimit: raw.Max.TimeLimit, Collect: raw.Max.Collect},
 		CacheMounts: raw.CacheMounts, AllowUnenforcedLimits: raw.AllowUnenforcedLimits,
 		Source: place(b.DefRange()), Rules: rulePlaces(b.Body, ""),
 	}, diags
@@ -75,6 +85,25 @@ func checkMax(b *hclsyntax.Block, cpus, pids float64) (diags hcl.Diagnostics) {
 		}
 		if set, ok := inner.Body.Attributes["pids"]; ok && (pids < 0 || pids > 1<<31 || pids != float64(int64(pids))) {
 			diags = append(diags, wrong(set.Expr.Range(), "Wrong value", `"pids" takes a whole number of processes.`))
+		}
+	}
+	return diags
+}
+
+// checkLists checks the lists whose elements have a form: a rule that nobody understands would deny without a word.
+func checkLists(b *hclsyntax.Block, hostPaths, seccomp []string) (diags hcl.Diagnostics) {
+	if set, ok := b.Body.Attributes["host_paths"]; ok {
+		for _, p := range hostPaths {
+			if err := sdk.ValidHostPath(p); err != nil {
+				diags = append(diags, wrong(set.Expr.Range(), "Wrong value", fmt.Sprintf("%q: %s.", p, err)))
+			}
+		}
+	}
+	if set, ok := b.Body.Attributes["seccomp"]; ok {
+		for _, p := range seccomp {
+			if p != "unconfined" && p != "custom" && !(strings.HasPrefix(p, "sha256:") && len(p) == len("sha256:")+64) {
+				diags = append(diags, wrong(set.Expr.Range(), "Wrong value", `"seccomp" takes "unconfined", "custom" (any profile of an author's own), or the "sha256:…" of one.`))
+			}
 		}
 	}
 	return diags

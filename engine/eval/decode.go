@@ -125,9 +125,12 @@ func (s *Scope) fit(v cty.Value, a *schema.Attr) (out cty.Value, problem string)
 	return out, problem
 }
 
-// nullElement finds a null among the elements of a list, set or map of plain values, and gives its place: [0].
+// plainElement tells that a null of that type is of no use to anybody.
+func plainElement(t cty.Type) bool { return t.IsPrimitiveType() || t.Equals(schema.ArtifactType) }
+
+// nullElement finds a null among the elements of a list, set or map of plain values or artifacts, and gives its place: [0].
 func nullElement(v cty.Value, want cty.Type) string {
-	if !want.IsCollectionType() || !want.ElementType().IsPrimitiveType() || !v.IsKnown() || v.IsNull() {
+	if !want.IsCollectionType() || !plainElement(want.ElementType()) || !v.IsKnown() || v.IsNull() {
 		return ""
 	}
 	for it := v.ElementIterator(); it.Next(); {
@@ -161,6 +164,10 @@ func takes(a *schema.Attr) string {
 		return "a file of another step, such as step.NAME.file"
 	case a.Format == schema.FormatDirectory && a.Type.Equals(schema.ArtifactType):
 		return "a directory of another step, such as step.NAME.directory"
+	case a.Format == schema.FormatArtifact && a.Type.Equals(schema.ArtifactType):
+		return "a file or directory of another step, such as step.NAME.file"
+	case a.Format == schema.FormatArtifact:
+		return "files and directories of other steps, such as { \"/path\" = step.NAME.file }"
 	case a.Format == schema.FormatSize:
 		return `a size, such as "128m"`
 	case a.Format == schema.FormatDuration:
@@ -206,9 +213,6 @@ func isLocated(v cty.Value) bool {
 	return t.IsCollectionType() || t.IsTupleType()
 }
 
-// directoryMediaType is sdk.MediaTypeDirectory, known here since only schema may be imported beside it.
-const directoryMediaType = "application/vnd.cpub.directory.v1.tar"
-
 // checkArtifact tells files and directories apart, which have one type, where the value is known.
 func checkArtifact(v cty.Value, a *schema.Attr) string {
 	if a.Format != schema.FormatFile && a.Format != schema.FormatDirectory || !v.Type().Equals(schema.ArtifactType) {
@@ -218,7 +222,7 @@ func checkArtifact(v cty.Value, a *schema.Attr) string {
 	if !media.IsKnown() || media.IsNull() {
 		return ""
 	}
-	if isDir := media.AsString() == directoryMediaType; isDir != (a.Format == schema.FormatDirectory) {
+	if isDir := media.AsString() == schema.MediaTypeDirectory; isDir != (a.Format == schema.FormatDirectory) {
 		return fmt.Sprintf("takes %s; this is the other kind.", takes(a))
 	}
 	return ""
@@ -243,14 +247,14 @@ func (s *Scope) decodeBlocks(body *hclsyntax.Body, b *schema.Block, what string,
 	switch {
 	case unknown:
 		return cty.DynamicVal, diags
-	case b.Nesting == schema.NestingSingle && len(vals) == 0:
-		return cty.NullVal(b.Object.Type()), diags
+	case len(vals) == 0:
+		return cty.NullVal(schema.Object{Blocks: []schema.Block{*b}}.Type().AttributeType(b.Name)), diags
 	case b.Nesting == schema.NestingSingle:
 		return vals[0], append(diags, onlyOne(found, b.Name)...)
 	case b.Nesting == schema.NestingMap:
 		return mapOf(vals, found, b, diags)
 	default:
-		return listOf(vals, b.Object.Type()), diags
+		return listOf(vals), diags
 	}
 }
 
@@ -292,9 +296,6 @@ func mapOf(vals []cty.Value, found []made, b *schema.Block, diags hcl.Diagnostic
 		}
 		attrs[name] = vals[i]
 	}
-	if len(attrs) == 0 {
-		return cty.MapValEmpty(b.Object.Type()), diags
-	}
 	if !sameTypes(vals) {
 		return cty.ObjectVal(attrs), diags
 	}
@@ -302,15 +303,11 @@ func mapOf(vals []cty.Value, found []made, b *schema.Block, diags hcl.Diagnostic
 }
 
 // listOf is a list where it can be one: attributes of any type make blocks differ, and then it is a tuple, which is the same as JSON.
-func listOf(vals []cty.Value, element cty.Type) cty.Value {
-	switch {
-	case len(vals) == 0:
-		return cty.ListValEmpty(element)
-	case !sameTypes(vals):
+func listOf(vals []cty.Value) cty.Value {
+	if !sameTypes(vals) {
 		return cty.TupleVal(vals)
-	default:
-		return cty.ListVal(vals)
 	}
+	return cty.ListVal(vals)
 }
 
 func sameTypes(vals []cty.Value) bool {

@@ -9,7 +9,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
 )
 
@@ -236,12 +235,6 @@ func TestLocations(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("locations are %q, want %q", got, tt.want)
 		}
-	}
-}
-
-func TestDirectoryMediaType(t *testing.T) {
-	if directoryMediaType != sdk.MediaTypeDirectory {
-		t.Errorf("the media type of directories is %s in the sdk", sdk.MediaTypeDirectory)
 	}
 }
 

@@ -3,6 +3,7 @@ package eval
 import (
 	"slices"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/containerpub/cpub/sdk/schema"
@@ -50,7 +51,7 @@ func Locations(shape schema.Object, input cty.Value) []string {
 			out = append(out, Locations(b.Object, v)...)
 			continue
 		}
-		if v.IsKnown() && v.CanIterateElements() {
+		if v.IsKnown() && !v.IsNull() && v.CanIterateElements() {
 			for it := v.ElementIterator(); it.Next(); {
 				_, e := it.Element()
 				out = append(out, Locations(b.Object, e)...)
@@ -82,4 +83,30 @@ func locationsIn(v cty.Value) []string {
 		}
 	}
 	return out
+}
+
+// Use is an attribute or block that a body sets.
+type Use struct {
+	Name  string
+	Range hcl.Range
+}
+
+// Uses are the attributes and blocks of the step's type that its body sets, in source order; dynamic blocks by what they make.
+func (s *Step) Uses() (all []Use) {
+	if s.Body == nil {
+		return nil
+	}
+	for _, a := range s.Body.Attributes {
+		all = append(all, Use{a.Name, a.NameRange})
+	}
+	for _, b := range s.Body.Blocks {
+		switch {
+		case b.Type != dynamicBlock:
+			all = append(all, Use{b.Type, b.TypeRange})
+		case len(b.Labels) > 0:
+			all = append(all, Use{b.Labels[0], b.LabelRanges[0]})
+		}
+	}
+	slices.SortFunc(all, func(a, b Use) int { return a.Range.Start.Byte - b.Range.Start.Byte })
+	return all
 }

@@ -158,7 +158,7 @@ func withoutArtifacts(o schema.Object, outputs json.RawMessage) json.RawMessage 
 		return nil
 	}
 	for _, a := range o.Attrs {
-		if a.Format == schema.FormatFile || a.Format == schema.FormatDirectory {
+		if a.Format.Holds() {
 			delete(fields, a.Name)
 		}
 	}

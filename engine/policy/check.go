@@ -30,7 +30,10 @@ func (p *Policy) Check(stepType string, input json.RawMessage) error {
 	c.buckets()
 	c.images()
 	c.isolation()
+	c.mounts()
+	c.confinement()
 	c.ceilings()
+	c.collected()
 	return c.err
 }
 
@@ -47,7 +50,7 @@ func (c *check) deny(rule, format string, args ...any) {
 	if c.err == nil {
 		c.err = &sdk.Error{
 			Kind: sdk.KindPermanent, Code: sdk.CodeDenied,
-			Err: fmt.Errorf("denied by policy: %s; the rule is policy.%s, %s", fmt.Sprintf(format, args...), rule, c.policy.at(rule)),
+			Err: fmt.Errorf("denied by policy: %w; the rule is policy.%s, %s", fmt.Errorf(format, args...), rule, c.policy.at(rule)),
 		}
 	}
 }

@@ -16,12 +16,19 @@ type Policy struct {
 	// Buckets are patterns of bucket names; `*` matches any run of characters.
 	Buckets []string
 	// Networks are names of networks; "none" is always allowed.
-	Networks  []string
+	Networks []string
+	// Volumes are patterns of names of volumes that containers may mount.
+	Volumes []string
+	// HostPaths are what containers may mount of the host, see sdk.CheckHostPath: "/srv/data", "/srv/cache:rw".
 	HostPaths []string
 	// CapAdd are names of capabilities, with or without CAP_.
 	CapAdd []string
 	// Userns are user namespace modes beside auto, keep-id and nomap: "host".
-	Userns                []string
+	Userns []string
+	// Seccomp are profiles beside the default: "unconfined", "custom" for any that an author writes, or "sha256:…" for one.
+	Seccomp []string
+	// SELinux are patterns of label options: "type:container_t".
+	SELinux               []string
 	Registries            Registries
 	Max                   Max
 	CacheMounts           bool
@@ -46,12 +53,14 @@ type Max struct {
 	CPUs      float64
 	Pids      int64
 	TimeLimit schema.Duration
+	Collect   schema.Size
 }
 
 // ProviderRules are the rules that only the provider can check, since they show while a step runs.
 func (p *Policy) ProviderRules() sdk.Rules {
 	return sdk.Rules{
-		PullFrom: p.Registries.Pull, BuildFrom: p.Registries.From, CacheMounts: p.CacheMounts, Source: p.at("registries.from"),
+		PullFrom: p.Registries.Pull, BuildFrom: p.Registries.From, CacheMounts: p.CacheMounts, HostPaths: p.HostPaths,
+		Source: p.at("registries.from"),
 	}
 }
 

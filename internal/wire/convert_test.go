@@ -87,7 +87,7 @@ func TestRequestRoundTrip(t *testing.T) {
 	req := &sdk.Request{
 		StepType: "x", Step: `s["a"]`, Run: "w/r", Pipeline: "p", Key: "00ff", Attempt: 3, Returned: true,
 		Input: json.RawMessage(`{"a":1}`), Checkpoint: json.RawMessage(`{"b":2}`),
-		Rules:   sdk.Rules{PullFrom: []string{"a/*"}, BuildFrom: []string{"b/*"}, CacheMounts: true, Source: "worker.hcl:3"},
+		Rules:   sdk.Rules{PullFrom: []string{"a/*"}, BuildFrom: []string{"b/*"}, CacheMounts: true, HostPaths: []string{"/srv:rw"}, Source: "worker.hcl:3"},
 		Scratch: "/s", Files: map[string]string{"sha256:0": "/f"}, Queued: 250 * time.Millisecond,
 	}
 	start := through(t, fromRequest(req, 1500*time.Millisecond), &pb.Start{})

@@ -28,11 +28,11 @@ func toRequest(s *pb.Start, host sdk.Host) *sdk.Request {
 }
 
 func fromRules(r sdk.Rules) *pb.Rules {
-	return &pb.Rules{PullFrom: r.PullFrom, BuildFrom: r.BuildFrom, CacheMounts: r.CacheMounts, Source: r.Source}
+	return &pb.Rules{PullFrom: r.PullFrom, BuildFrom: r.BuildFrom, CacheMounts: r.CacheMounts, HostPaths: r.HostPaths, Source: r.Source}
 }
 
 func toRules(r *pb.Rules) sdk.Rules {
 	return sdk.Rules{
-		PullFrom: r.GetPullFrom(), BuildFrom: r.GetBuildFrom(), CacheMounts: r.GetCacheMounts(), Source: r.GetSource(),
+		PullFrom: r.GetPullFrom(), BuildFrom: r.GetBuildFrom(), CacheMounts: r.GetCacheMounts(), HostPaths: r.GetHostPaths(), Source: r.GetSource(),
 	}
 }

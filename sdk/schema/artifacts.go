@@ -2,8 +2,8 @@ package schema
 
 import "strconv"
 
-// EachArtifact calls f for every artifact in v, which DecodeJSON gave for a value of o: attributes of FormatFile and
-// FormatDirectory, one or a collection of them, in nested blocks too. In declared order, the elements of a map by key. It stops at the
+// EachArtifact calls f for every artifact in v, which DecodeJSON gave for a value of o: attributes of FormatFile, FormatDirectory and
+// FormatArtifact, one or a collection of them, in nested blocks too. f gets FormatFile or FormatDirectory: of FormatArtifact, what it is. In declared order, the elements of a map by key. It stops at the
 // first error of f and returns it. f may change the artifact in place.
 func (o Object) EachArtifact(v any, f func(path string, format Format, artifact map[string]any) error) error {
 	return o.eachArtifact("", v, f)
@@ -15,12 +15,12 @@ func (o Object) eachArtifact(path string, v any, f func(string, Format, map[stri
 		return nil
 	}
 	for _, a := range o.Attrs {
-		if a.Format != FormatFile && a.Format != FormatDirectory {
+		if !a.Format.Holds() {
 			continue
 		}
 		visit := func(p string, item any) error {
 			if artifact, ok := item.(map[string]any); ok {
-				return f(p, a.Format, artifact)
+				return f(p, a.Format.kind(artifact), artifact)
 			}
 			return nil
 		}

@@ -83,10 +83,18 @@ func (c *checker) object(o Object, path string, v any) {
 		c.block(b, join(path, b.Name), m[b.Name])
 	}
 	for _, name := range sortedKeys(m) {
-		if o.Attr(name) == nil && o.Block(name) == nil {
+		if o.Attr(name) == nil && o.Block(name) == nil && !unset(m[name]) {
 			c.add(join(path, name), "there is no such attribute")
 		}
 	}
+}
+
+// unset tells whether a value says no more than one that was left out. Plans that were checked against a provider with more attributes
+// have such values in them.
+func unset(v any) bool {
+	list, isList := v.([]any)
+	dict, isDict := v.(map[string]any)
+	return v == nil || isList && len(list) == 0 || isDict && len(dict) == 0
 }
 
 func (c *checker) attr(a Attr, path string, v any) {
@@ -122,7 +130,7 @@ func (f Format) check(text string) (err error) {
 		_, err = ParseSize(text)
 	case FormatDuration:
 		_, err = ParseDuration(text)
-	case FormatNone, FormatFile, FormatDirectory:
+	case FormatNone, FormatFile, FormatDirectory, FormatArtifact:
 	}
 	return err
 }

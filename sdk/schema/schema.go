@@ -4,6 +4,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 )
@@ -50,7 +51,11 @@ const (
 	FormatDuration  Format = "duration"  // a string such as "5s" or "1h30m", see ParseDuration
 	FormatFile      Format = "file"      // a file artifact, of ArtifactType
 	FormatDirectory Format = "directory" // a directory artifact, of ArtifactType
+	FormatArtifact  Format = "artifact"  // an artifact of either kind, of ArtifactType: its media type says which
 )
+
+// MediaTypeDirectory is the media type of directory artifacts: their canonical tar. Those of any other one are files.
+const MediaTypeDirectory = "application/vnd.cpub.directory.v1.tar"
 
 // Nesting is how often a block may stand in its parent and how it is addressed.
 type Nesting string
@@ -149,6 +154,14 @@ func (o Object) With(attrs ...Attr) Object {
 	return Object{Attrs: append(append([]Attr(nil), o.Attrs...), attrs...), Blocks: append([]Block(nil), o.Blocks...)}
 }
 
+// Without is a copy without the attributes and blocks of these names.
+func (o Object) Without(names ...string) Object {
+	return Object{
+		Attrs:  slices.DeleteFunc(slices.Clone(o.Attrs), func(a Attr) bool { return slices.Contains(names, a.Name) }),
+		Blocks: slices.DeleteFunc(slices.Clone(o.Blocks), func(b Block) bool { return slices.Contains(names, b.Name) }),
+	}
+}
+
 // Validate reports what is wrong with the declaration itself (not with a value).
 func (o Object) Validate() error {
 	seen := map[string]bool{}
@@ -194,7 +207,7 @@ func (a Attr) validate() error {
 		if a.Type != cty.String {
 			return fmt.Errorf("attribute %q: format %s needs type string", a.Name, a.Format)
 		}
-	case FormatFile, FormatDirectory:
+	case FormatFile, FormatDirectory, FormatArtifact:
 		if !isArtifact(a.Type) {
 			return fmt.Errorf("attribute %q: format %s needs an artifact's type", a.Name, a.Format)
 		}
@@ -202,6 +215,21 @@ func (a Attr) validate() error {
 		return fmt.Errorf("attribute %q: unknown format %q", a.Name, a.Format)
 	}
 	return nil
+}
+
+// Holds tells whether attributes of the format hold artifacts.
+func (f Format) Holds() bool { return f == FormatFile || f == FormatDirectory || f == FormatArtifact }
+
+// kind is FormatFile or FormatDirectory: what an artifact of the format is.
+func (f Format) kind(artifact map[string]any) Format {
+	switch {
+	case f != FormatArtifact:
+		return f
+	case artifact["media_type"] == MediaTypeDirectory:
+		return FormatDirectory
+	default:
+		return FormatFile
+	}
 }
 
 // isArtifact tells whether values of t hold artifacts: one, or a collection of them.

@@ -9,8 +9,8 @@ import (
 )
 
 // Conforms checks the provider's description: that it is valid, and always the same; that every attribute has a doc; and that
-// every standard step type that it serves has all that the contract has, with the same types and flags. What a type does is the
-// matter of the suites.
+// every standard step type that it serves has all that the contract has, with the same types and flags: but for abilities, which may
+// be left out whole. What a type does is the matter of the suites.
 func Conforms(t *testing.T, p sdk.Provider) {
 	t.Helper()
 	info := p.Info()
@@ -30,11 +30,28 @@ func Conforms(t *testing.T, p sdk.Provider) {
 				t.Errorf("step type %s needs a Run and a Doc", s.Name)
 			}
 			if c, ok := contract.Lookup(s.Name); ok {
+				c = offered(t, c, schema.Step{Input: s.Input, Output: s.Output})
 				covers(t, "input", c.Input, s.Input)
 				covers(t, "output", c.Output, s.Output)
 			}
 		})
 	}
+}
+
+// offered is the contract without the abilities that a provider's shape has nothing of.
+func offered(t *testing.T, c contract.Type, shape schema.Step) contract.Type {
+	t.Helper()
+	out := c
+	for _, a := range c.Abilities {
+		all, some := a.Served(shape)
+		if some && !all {
+			t.Errorf("the ability %s is there in part: it consists of %q and the outputs %q", a.Name, a.Inputs, a.Outputs)
+		}
+		if !some {
+			out = out.Without(a.Name)
+		}
+	}
+	return out
 }
 
 func same(t *testing.T, a sdk.StepType, b *sdk.StepType) {

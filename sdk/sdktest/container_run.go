@@ -13,6 +13,7 @@ import (
 
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
+	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // ran are the outputs of container_run.
@@ -33,7 +34,7 @@ type containers struct {
 }
 
 // ContainerRun is the suite of the contract container_run: what runs, what it sees, what holds it, and what is left of it. It wants
-// a host on which the provider can enforce limits.
+// a host on which the provider can enforce limits. An ability (contract.Ability) is tested where the provider's schema has it.
 func ContainerRun(t *testing.T, h *Harness, i Images) {
 	i = i.prepared(t)
 	reference := i.reference("probe")
@@ -43,6 +44,7 @@ func ContainerRun(t *testing.T, h *Harness, i Images) {
 		run  func(*testing.T, *containers)
 	}{
 		{"image", runsImages},
+		{"script", runsScripts},
 		{"exit", exitCodes},
 		{"mistakes", mistakesInRuns},
 		{"settings", settingsHold},
@@ -63,6 +65,18 @@ func ContainerRun(t *testing.T, h *Harness, i Images) {
 			test.run(t, &containers{Harness: h.For(t), Images: i, reference: reference})
 		})
 	}
+	step := h.info.Step("container_run")
+	served := offered(t, contract.ContainerRun(), schema.Step{Input: step.Input, Output: step.Output})
+	for _, ability := range served.Abilities {
+		if test := containerAbilities()[ability.Name]; test != nil {
+			t.Run(ability.Name, func(t *testing.T) { test(t, &containers{Harness: h.For(t), Images: i, reference: reference}) })
+		}
+	}
+}
+
+// containerAbilities are the tests of container_run's abilities.
+func containerAbilities() map[string]func(*testing.T, *containers) {
+	return map[string]func(*testing.T, *containers){}
 }
 
 // call runs the probe with a command; further attributes can be added.

@@ -122,7 +122,7 @@ func (i Images) remote(t *testing.T, ref string) (name.Reference, []oci.Option) 
 	}
 }
 
-// image is an image of the probe: its entrypoint is /probe, and it has a file /who with that text.
+// image is an image of the probe: its entrypoint is /probe, which is /bin/sh as well, and it has a file /who with that text.
 func (i Images) image(t *testing.T, who string) v1.Image {
 	t.Helper()
 	layer, err := tarball.LayerFromOpener(probeLayer(t, i.program, who), tarball.WithMediaType(types.OCILayer))
@@ -157,6 +157,8 @@ func probeLayer(t *testing.T, program []byte, who string) tarball.Opener {
 		{tar.Header{Typeflag: tar.TypeDir, Name: "etc/", Mode: 0o755}, nil},
 		{tar.Header{Typeflag: tar.TypeReg, Name: "who", Mode: 0o644}, []byte(who)},
 		{tar.Header{Typeflag: tar.TypeReg, Name: "probe", Mode: 0o755}, program},
+		{tar.Header{Typeflag: tar.TypeDir, Name: "bin/", Mode: 0o755}, nil},
+		{tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/sh", Linkname: "/probe", Mode: 0o777}, nil},
 	} {
 		f.header.Size = int64(len(f.content))
 		check(t, w.WriteHeader(&f.header))

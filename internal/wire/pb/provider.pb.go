@@ -1018,11 +1018,13 @@ func (x *SecretPart) GetSecret() string {
 
 // Rules are the operator's rules that only the provider can check. What they do not name is denied.
 type Rules struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	PullFrom      []string               `protobuf:"bytes,1,rep,name=pull_from,json=pullFrom,proto3" json:"pull_from,omitempty"`
-	BuildFrom     []string               `protobuf:"bytes,2,rep,name=build_from,json=buildFrom,proto3" json:"build_from,omitempty"`
-	CacheMounts   bool                   `protobuf:"varint,3,opt,name=cache_mounts,json=cacheMounts,proto3" json:"cache_mounts,omitempty"`
-	Source        string                 `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	PullFrom    []string               `protobuf:"bytes,1,rep,name=pull_from,json=pullFrom,proto3" json:"pull_from,omitempty"`
+	BuildFrom   []string               `protobuf:"bytes,2,rep,name=build_from,json=buildFrom,proto3" json:"build_from,omitempty"`
+	CacheMounts bool                   `protobuf:"varint,3,opt,name=cache_mounts,json=cacheMounts,proto3" json:"cache_mounts,omitempty"`
+	Source      string                 `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	// Paths of the host that containers may mount: "/srv/data", "/srv/cache:rw", "/srv/cache:rw,relabel". What a path leads to must be allowed too.
+	HostPaths     []string `protobuf:"bytes,5,rep,name=host_paths,json=hostPaths,proto3" json:"host_paths,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1083,6 +1085,13 @@ func (x *Rules) GetSource() string {
 		return x.Source
 	}
 	return ""
+}
+
+func (x *Rules) GetHostPaths() []string {
+	if x != nil {
+		return x.HostPaths
+	}
+	return nil
 }
 
 // Cancel: stop the work, remove what it made, then answer with result.
@@ -1914,13 +1923,15 @@ const file_provider_proto_rawDesc = "" +
 	"\n" +
 	"SecretPart\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\tR\x06secret\"~\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\"\x9d\x01\n" +
 	"\x05Rules\x12\x1b\n" +
 	"\tpull_from\x18\x01 \x03(\tR\bpullFrom\x12\x1d\n" +
 	"\n" +
 	"build_from\x18\x02 \x03(\tR\tbuildFrom\x12!\n" +
 	"\fcache_mounts\x18\x03 \x01(\bR\vcacheMounts\x12\x16\n" +
-	"\x06source\x18\x04 \x01(\tR\x06source\"\b\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\x12\x1d\n" +
+	"\n" +
+	"host_paths\x18\x05 \x03(\tR\thostPaths\"\b\n" +
 	"\x06Cancel\"\b\n" +
 	"\x06Detach\"\xae\x02\n" +
 	"\vRunResponse\x12)\n" +

@@ -92,7 +92,7 @@ type Attr struct {
 	Located   bool   `protobuf:"varint,7,opt,name=located,proto3" json:"located,omitempty"`
 	// What to use instead; empty when the attribute is current.
 	Deprecated string `protobuf:"bytes,8,opt,name=deprecated,proto3" json:"deprecated,omitempty"`
-	// "", "size", "duration", "file" or "directory".
+	// "", "size", "duration", "file", "directory", or "artifact" (either of the two: its media type says which).
 	Format string `protobuf:"bytes,9,opt,name=format,proto3" json:"format,omitempty"`
 	// The only strings that are accepted; empty means any.
 	Enum []string `protobuf:"bytes,10,rep,name=enum,proto3" json:"enum,omitempty"`

@@ -20,6 +20,10 @@ import (
 )
 
 func main() {
+	if filepath.Base(os.Args[0]) == "sh" {
+		shell(os.Args[1:])
+		return
+	}
 	if len(os.Args) < 2 {
 		fmt.Println("probe")
 		return

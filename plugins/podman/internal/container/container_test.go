@@ -47,6 +47,7 @@ func TestDecodeRefuses(t *testing.T) {
 	for attr, input := range map[string]string{
 		"memory": `{"memory":"0"}`, "memory_swap": `{"memory":"2m","memory_swap":"1m"}`, "cpus": `{"cpus":0}`, "pids": `{"pids":0}`,
 		"time_limit": `{"time_limit":"0s"}`, "network": `{"network":""}`, "tmpfs": `{"tmpfs":{"tmp":"1m"}}`, "cap_add": `{"cap_add":["ALL"]}`,
+		"script": `{"script":"true","command":["true"]}`,
 	} {
 		_, err := decode(t, input)
 		var se *sdk.Error

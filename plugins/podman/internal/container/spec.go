@@ -42,6 +42,9 @@ func specification(req *sdk.Request, in Input, p plan) *specgen.SpecGenerator {
 	yes, no := true, false
 	s.Name = p.name
 	s.Command = in.Command
+	if in.Script != nil {
+		s.Entrypoint, s.Command = []string{"/bin/sh"}, []string{"-e", "-c", *in.Script}
+	}
 	s.Env = in.Env
 	s.EnvHost, s.HTTPProxy = &no, &no
 	s.WorkDir = in.Workdir

@@ -63,9 +63,15 @@ func (p *Provider) Info() sdk.Info {
 			step(contract.ImageBuild(), p.run(func(s *service) runFunc { return s.builder.Run })),
 			step(contract.ImagePush(), p.run(func(s *service) runFunc { return s.images.Push })),
 			step(contract.ImagePull(), p.run(func(s *service) runFunc { return s.images.RunPull })),
-			step(contract.ContainerRun(), p.run(func(s *service) runFunc { return s.runner.Run })),
+			step(containerRun(), p.run(func(s *service) runFunc { return s.runner.Run })),
 		},
 	}
+}
+
+// containerRun is the contract, as far as it is served.
+func containerRun() contract.Type {
+	return contract.ContainerRun().Without(
+		contract.AbilityFiles, contract.AbilityCollect, contract.AbilityMount, contract.AbilitySeccomp, contract.AbilitySELinux, contract.AbilityUlimits)
 }
 
 type runFunc = func(ctx context.Context, req *sdk.Request) (any, error)
