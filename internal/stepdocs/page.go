@@ -23,6 +23,7 @@ func Page(t contract.Type) string {
 	b.WriteString("\n## In\n\n")
 	inputs(&b, t.Input)
 	blocks(&b, "", t.Input, inputs)
+	abilities(&b, t.Abilities)
 	b.WriteString("\n## Out\n\n")
 	outputs(&b, t.Output)
 	blocks(&b, "", t.Output, outputs)
@@ -33,6 +34,19 @@ func Page(t contract.Type) string {
 		}
 	}
 	return b.String()
+}
+
+// abilities tells what a provider may leave out.
+func abilities(b *strings.Builder, all []contract.Ability) {
+	var names []string
+	for _, a := range all {
+		for _, input := range a.Inputs {
+			names = append(names, "`"+input+"`")
+		}
+	}
+	if len(names) > 0 {
+		fmt.Fprintf(b, "\nNot every provider serves %s. A step that uses what its provider does not serve is refused before anything runs.\n", strings.Join(names, ", "))
+	}
 }
 
 // inputs is the table of an object's attributes, as whoever writes it needs to know them.
@@ -85,6 +99,10 @@ func typeName(a schema.Attr) string {
 	switch {
 	case a.Format == schema.FormatSize, a.Format == schema.FormatDuration:
 		return string(a.Format)
+	case a.Format.Holds() && a.Type.IsMapType():
+		return "map of artifacts"
+	case a.Format == schema.FormatArtifact:
+		return "file or directory artifact"
 	case a.Format != schema.FormatNone:
 		return string(a.Format) + " artifact"
 	case a.Located && a.Type == cty.DynamicPseudoType:
