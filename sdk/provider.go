@@ -68,6 +68,9 @@ type Configuration struct {
 	Secrets []Secret
 	// Registries are the registries that worker.hcl knows, in its order, with their credentials.
 	Registries []Registry
+	// Buckets are the patterns of buckets that the policy in worker.hcl allows: a `*` stands for any run of characters. They are here for Check;
+	// what a step names is checked by the host.
+	Buckets []string
 	// StateDir is a private folder (0700) of this instance that outlives the process.
 	StateDir string
 }
@@ -114,11 +117,39 @@ type Checker interface {
 
 // Finding is one thing that Check looked at.
 type Finding struct {
-	Name   string // stable identifier, such as "cgroup_delegation"
-	OK     bool
-	Detail string // what was seen
-	Remedy string // what to do about it; empty when OK
+	// Name is a stable identifier, such as "podman_subuids".
+	Name string `json:"name"`
+	// Subject says which of several things of that name it is, such as a registry's host; empty where there is one only.
+	Subject string `json:"subject,omitempty"`
+	OK      bool   `json:"ok"`
+	// Warning, where OK is false, tells that steps run all the same, though slower, or with less protection, or not all of them.
+	Warning bool   `json:"warning,omitempty"`
+	Detail  string `json:"detail"`           // what was seen
+	Remedy  string `json:"remedy,omitempty"` // what to do about it; empty when OK
+	// Fixes would carry the remedy out, in this order. Check itself changes nothing: whoever asked for it may apply them, on the machine
+	// that the provider runs on.
+	Fixes []Fix `json:"fixes,omitempty"`
 }
+
+// Fix is a change to one file or folder that destroys nothing.
+type Fix struct {
+	Kind FixKind `json:"kind"`
+	Path string  `json:"path"` // absolute
+	// Mode is the permissions that the path gets, of FixMode and FixFolder.
+	Mode uint32 `json:"mode,omitempty"`
+	// Line is what FixLine adds at the file's end, without a line break.
+	Line string `json:"line,omitempty"`
+}
+
+// FixKind says what a Fix does. One that is not known is not applied.
+type FixKind string
+
+// The kinds of fixes.
+const (
+	FixFolder FixKind = "folder" // make the folder, and those above it
+	FixMode   FixKind = "mode"   // take permissions away, down to Mode
+	FixLine   FixKind = "line"   // add a line to a text file, unless it is there
+)
 
 // Releaser is a provider whose successful steps leave something behind until their run ends.
 type Releaser interface {

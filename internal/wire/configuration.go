@@ -6,7 +6,7 @@ import (
 )
 
 func fromConfiguration(c sdk.Configuration) *pb.ConfigureRequest {
-	out := &pb.ConfigureRequest{Instance: c.Instance, Config: c.Config, StateDir: c.StateDir}
+	out := &pb.ConfigureRequest{Instance: c.Instance, Config: c.Config, StateDir: c.StateDir, Buckets: c.Buckets}
 	for _, r := range c.Registries {
 		out.Registries = append(out.Registries, fromRegistry(r))
 	}
@@ -18,7 +18,7 @@ func fromConfiguration(c sdk.Configuration) *pb.ConfigureRequest {
 
 // toConfiguration leaves out the secrets, which are the server's to keep.
 func toConfiguration(r *pb.ConfigureRequest) sdk.Configuration {
-	out := sdk.Configuration{Instance: r.GetInstance(), Config: r.GetConfig(), StateDir: r.GetStateDir()}
+	out := sdk.Configuration{Instance: r.GetInstance(), Config: r.GetConfig(), StateDir: r.GetStateDir(), Buckets: r.GetBuckets()}
 	for _, reg := range r.GetRegistries() {
 		out.Registries = append(out.Registries, toRegistry(reg))
 	}

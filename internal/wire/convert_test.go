@@ -68,6 +68,7 @@ func TestSchemaMessagesCarryEveryField(t *testing.T) {
 		{sdk.Registry{}, pb.Registry{}},
 		{sdk.Progress{}, pb.Progress{}},
 		{sdk.Finding{}, pb.Finding{}},
+		{sdk.Fix{}, pb.Fix{}},
 	}
 	for _, tt := range tests {
 		ours, message := reflect.TypeOf(tt.ours), reflect.TypeOf(tt.message)
@@ -102,13 +103,16 @@ func TestRequestRoundTrip(t *testing.T) {
 func TestSmallMessagesRoundTrip(t *testing.T) {
 	c := sdk.Configuration{
 		Instance: "i", Config: json.RawMessage(`{}`), StateDir: "/d",
-		Registries: []sdk.Registry{{Host: "h:1", Insecure: true, Username: "u", Password: "p", CA: "PEM"}},
+		Registries: []sdk.Registry{{Host: "h:1", Insecure: true, Username: "u", Password: "p", CA: "PEM"}}, Buckets: []string{"b*"},
 	}
 	if got := toConfiguration(through(t, fromConfiguration(c), &pb.ConfigureRequest{})); !reflect.DeepEqual(got, c) {
 		t.Errorf("configuration %+v, want %+v", got, c)
 	}
-	f := sdk.Finding{Name: "n", OK: true, Detail: "d", Remedy: "r"}
-	if got := toFinding(through(t, fromFinding(f), &pb.Finding{})); got != f {
+	f := sdk.Finding{
+		Name: "n", Subject: "s", OK: true, Warning: true, Detail: "d", Remedy: "r",
+		Fixes: []sdk.Fix{{Kind: sdk.FixMode, Path: "/p", Mode: 0o600, Line: "l"}},
+	}
+	if got := toFinding(through(t, fromFinding(f), &pb.Finding{})); !reflect.DeepEqual(got, f) {
 		t.Errorf("finding %+v, want %+v", got, f)
 	}
 	p := sdk.Progress{Message: "m", Done: 1, Total: 2, Unit: "bytes"}

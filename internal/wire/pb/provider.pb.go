@@ -219,8 +219,10 @@ type ConfigureRequest struct {
 	Config     []byte      `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
 	Registries []*Registry `protobuf:"bytes,3,rep,name=registries,proto3" json:"registries,omitempty"`
 	// A private folder of this instance that outlives the process.
-	StateDir      string    `protobuf:"bytes,4,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
-	Secrets       []*Secret `protobuf:"bytes,5,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	StateDir string    `protobuf:"bytes,4,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
+	Secrets  []*Secret `protobuf:"bytes,5,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	// Patterns of the buckets that the policy allows, for Check: a * stands for any run of characters.
+	Buckets       []string `protobuf:"bytes,6,rep,name=buckets,proto3" json:"buckets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -286,6 +288,13 @@ func (x *ConfigureRequest) GetStateDir() string {
 func (x *ConfigureRequest) GetSecrets() []*Secret {
 	if x != nil {
 		return x.Secrets
+	}
+	return nil
+}
+
+func (x *ConfigureRequest) GetBuckets() []string {
+	if x != nil {
+		return x.Buckets
 	}
 	return nil
 }
@@ -573,11 +582,17 @@ func (x *CheckResponse) GetError() *Error {
 
 // Finding is one thing that Check looked at.
 type Finding struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Ok            bool                   `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
-	Detail        string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
-	Remedy        string                 `protobuf:"bytes,4,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Ok     bool                   `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	Detail string                 `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
+	Remedy string                 `protobuf:"bytes,4,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	// Which of several things of that name: a registry's host, a bucket.
+	Subject string `protobuf:"bytes,5,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Where ok is false: steps run all the same, though slower, or with less protection, or not all of them.
+	Warning bool `protobuf:"varint,6,opt,name=warning,proto3" json:"warning,omitempty"`
+	// What would carry the remedy out, in this order, on the machine of the provider. Check itself changes nothing.
+	Fixes         []*Fix `protobuf:"bytes,7,rep,name=fixes,proto3" json:"fixes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -640,6 +655,98 @@ func (x *Finding) GetRemedy() string {
 	return ""
 }
 
+func (x *Finding) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *Finding) GetWarning() bool {
+	if x != nil {
+		return x.Warning
+	}
+	return false
+}
+
+func (x *Finding) GetFixes() []*Fix {
+	if x != nil {
+		return x.Fixes
+	}
+	return nil
+}
+
+// Fix is a change to one file or folder that destroys nothing. A kind that the host does not know is not applied.
+type Fix struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "folder" (make it, and those above it), "mode" (take permissions away, down to mode) or "line" (add line to a text file, unless it is there).
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Absolute.
+	Path          string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	Mode          uint32 `protobuf:"varint,3,opt,name=mode,proto3" json:"mode,omitempty"`
+	Line          string `protobuf:"bytes,4,opt,name=line,proto3" json:"line,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fix) Reset() {
+	*x = Fix{}
+	mi := &file_provider_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fix) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fix) ProtoMessage() {}
+
+func (x *Fix) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fix.ProtoReflect.Descriptor instead.
+func (*Fix) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Fix) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Fix) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Fix) GetMode() uint32 {
+	if x != nil {
+		return x.Mode
+	}
+	return 0
+}
+
+func (x *Fix) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
 type RunRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Message:
@@ -654,7 +761,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_provider_proto_msgTypes[10]
+	mi := &file_provider_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -666,7 +773,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[10]
+	mi := &file_provider_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -679,7 +786,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{10}
+	return file_provider_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RunRequest) GetMessage() isRunRequest_Message {
@@ -775,7 +882,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_provider_proto_msgTypes[11]
+	mi := &file_provider_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -787,7 +894,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[11]
+	mi := &file_provider_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -800,7 +907,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{11}
+	return file_provider_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Start) GetStepType() string {
@@ -921,7 +1028,7 @@ type SecretText struct {
 
 func (x *SecretText) Reset() {
 	*x = SecretText{}
-	mi := &file_provider_proto_msgTypes[12]
+	mi := &file_provider_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1040,7 @@ func (x *SecretText) String() string {
 func (*SecretText) ProtoMessage() {}
 
 func (x *SecretText) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[12]
+	mi := &file_provider_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1053,7 @@ func (x *SecretText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecretText.ProtoReflect.Descriptor instead.
 func (*SecretText) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{12}
+	return file_provider_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SecretText) GetPath() []string {
@@ -974,7 +1081,7 @@ type SecretPart struct {
 
 func (x *SecretPart) Reset() {
 	*x = SecretPart{}
-	mi := &file_provider_proto_msgTypes[13]
+	mi := &file_provider_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1093,7 @@ func (x *SecretPart) String() string {
 func (*SecretPart) ProtoMessage() {}
 
 func (x *SecretPart) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[13]
+	mi := &file_provider_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1106,7 @@ func (x *SecretPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecretPart.ProtoReflect.Descriptor instead.
 func (*SecretPart) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{13}
+	return file_provider_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SecretPart) GetText() string {
@@ -1031,7 +1138,7 @@ type Rules struct {
 
 func (x *Rules) Reset() {
 	*x = Rules{}
-	mi := &file_provider_proto_msgTypes[14]
+	mi := &file_provider_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1150,7 @@ func (x *Rules) String() string {
 func (*Rules) ProtoMessage() {}
 
 func (x *Rules) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[14]
+	mi := &file_provider_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1056,7 +1163,7 @@ func (x *Rules) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rules.ProtoReflect.Descriptor instead.
 func (*Rules) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{14}
+	return file_provider_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Rules) GetPullFrom() []string {
@@ -1103,7 +1210,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_provider_proto_msgTypes[15]
+	mi := &file_provider_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1222,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[15]
+	mi := &file_provider_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1235,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{15}
+	return file_provider_proto_rawDescGZIP(), []int{16}
 }
 
 // Detach: leave the work running and answer with result; another attempt will adopt it by its key.
@@ -1140,7 +1247,7 @@ type Detach struct {
 
 func (x *Detach) Reset() {
 	*x = Detach{}
-	mi := &file_provider_proto_msgTypes[16]
+	mi := &file_provider_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1152,7 +1259,7 @@ func (x *Detach) String() string {
 func (*Detach) ProtoMessage() {}
 
 func (x *Detach) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[16]
+	mi := &file_provider_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1165,7 +1272,7 @@ func (x *Detach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detach.ProtoReflect.Descriptor instead.
 func (*Detach) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{16}
+	return file_provider_proto_rawDescGZIP(), []int{17}
 }
 
 type RunResponse struct {
@@ -1184,7 +1291,7 @@ type RunResponse struct {
 
 func (x *RunResponse) Reset() {
 	*x = RunResponse{}
-	mi := &file_provider_proto_msgTypes[17]
+	mi := &file_provider_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1303,7 @@ func (x *RunResponse) String() string {
 func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[17]
+	mi := &file_provider_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1316,7 @@ func (x *RunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunResponse.ProtoReflect.Descriptor instead.
 func (*RunResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{17}
+	return file_provider_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RunResponse) GetMessage() isRunResponse_Message {
@@ -1310,7 +1417,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_provider_proto_msgTypes[18]
+	mi := &file_provider_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1322,7 +1429,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[18]
+	mi := &file_provider_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1335,7 +1442,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{18}
+	return file_provider_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Log) GetStream() string {
@@ -1365,7 +1472,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_provider_proto_msgTypes[19]
+	mi := &file_provider_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1484,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[19]
+	mi := &file_provider_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1497,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{19}
+	return file_provider_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Progress) GetMessage() string {
@@ -1431,7 +1538,7 @@ type Checkpoint struct {
 
 func (x *Checkpoint) Reset() {
 	*x = Checkpoint{}
-	mi := &file_provider_proto_msgTypes[20]
+	mi := &file_provider_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +1550,7 @@ func (x *Checkpoint) String() string {
 func (*Checkpoint) ProtoMessage() {}
 
 func (x *Checkpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[20]
+	mi := &file_provider_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1456,7 +1563,7 @@ func (x *Checkpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Checkpoint.ProtoReflect.Descriptor instead.
 func (*Checkpoint) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{20}
+	return file_provider_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Checkpoint) GetData() []byte {
@@ -1474,7 +1581,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_provider_proto_msgTypes[21]
+	mi := &file_provider_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1486,7 +1593,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[21]
+	mi := &file_provider_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1499,7 +1606,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{21}
+	return file_provider_proto_rawDescGZIP(), []int{22}
 }
 
 // Result ends the stream: error, or else outputs.
@@ -1514,7 +1621,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_provider_proto_msgTypes[22]
+	mi := &file_provider_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1526,7 +1633,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[22]
+	mi := &file_provider_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1539,7 +1646,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{22}
+	return file_provider_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Result) GetOutputs() []byte {
@@ -1575,7 +1682,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_provider_proto_msgTypes[23]
+	mi := &file_provider_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1694,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[23]
+	mi := &file_provider_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1707,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{23}
+	return file_provider_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Error) GetKind() string {
@@ -1654,7 +1761,7 @@ type ReleaseRequest struct {
 
 func (x *ReleaseRequest) Reset() {
 	*x = ReleaseRequest{}
-	mi := &file_provider_proto_msgTypes[24]
+	mi := &file_provider_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1666,7 +1773,7 @@ func (x *ReleaseRequest) String() string {
 func (*ReleaseRequest) ProtoMessage() {}
 
 func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[24]
+	mi := &file_provider_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1679,7 +1786,7 @@ func (x *ReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{24}
+	return file_provider_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReleaseRequest) GetKeys() []string {
@@ -1698,7 +1805,7 @@ type ReleaseResponse struct {
 
 func (x *ReleaseResponse) Reset() {
 	*x = ReleaseResponse{}
-	mi := &file_provider_proto_msgTypes[25]
+	mi := &file_provider_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1710,7 +1817,7 @@ func (x *ReleaseResponse) String() string {
 func (*ReleaseResponse) ProtoMessage() {}
 
 func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[25]
+	mi := &file_provider_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1723,7 +1830,7 @@ func (x *ReleaseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{25}
+	return file_provider_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReleaseResponse) GetError() *Error {
@@ -1745,7 +1852,7 @@ type SweepRequest struct {
 
 func (x *SweepRequest) Reset() {
 	*x = SweepRequest{}
-	mi := &file_provider_proto_msgTypes[26]
+	mi := &file_provider_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1757,7 +1864,7 @@ func (x *SweepRequest) String() string {
 func (*SweepRequest) ProtoMessage() {}
 
 func (x *SweepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[26]
+	mi := &file_provider_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1770,7 +1877,7 @@ func (x *SweepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepRequest.ProtoReflect.Descriptor instead.
 func (*SweepRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{26}
+	return file_provider_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SweepRequest) GetLiveRuns() []string {
@@ -1797,7 +1904,7 @@ type SweepResponse struct {
 
 func (x *SweepResponse) Reset() {
 	*x = SweepResponse{}
-	mi := &file_provider_proto_msgTypes[27]
+	mi := &file_provider_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +1916,7 @@ func (x *SweepResponse) String() string {
 func (*SweepResponse) ProtoMessage() {}
 
 func (x *SweepResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[27]
+	mi := &file_provider_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1929,7 @@ func (x *SweepResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SweepResponse.ProtoReflect.Descriptor instead.
 func (*SweepResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{27}
+	return file_provider_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SweepResponse) GetRemoved() int64 {
@@ -1855,7 +1962,7 @@ const file_provider_proto_rawDesc = "" +
 	"\x03doc\x18\x02 \x01(\tR\x03doc\x12.\n" +
 	"\x05input\x18\x03 \x01(\v2\x18.cpub.provider.v1.ObjectR\x05input\x120\n" +
 	"\x06output\x18\x04 \x01(\v2\x18.cpub.provider.v1.ObjectR\x06output\x12\x12\n" +
-	"\x04pure\x18\x05 \x01(\bR\x04pure\"\xd3\x01\n" +
+	"\x04pure\x18\x05 \x01(\bR\x04pure\"\xed\x01\n" +
 	"\x10ConfigureRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12\x16\n" +
 	"\x06config\x18\x02 \x01(\fR\x06config\x12:\n" +
@@ -1863,7 +1970,8 @@ const file_provider_proto_rawDesc = "" +
 	"registries\x18\x03 \x03(\v2\x1a.cpub.provider.v1.RegistryR\n" +
 	"registries\x12\x1b\n" +
 	"\tstate_dir\x18\x04 \x01(\tR\bstateDir\x122\n" +
-	"\asecrets\x18\x05 \x03(\v2\x18.cpub.provider.v1.SecretR\asecrets\"Q\n" +
+	"\asecrets\x18\x05 \x03(\v2\x18.cpub.provider.v1.SecretR\asecrets\x12\x18\n" +
+	"\abuckets\x18\x06 \x03(\tR\abuckets\"Q\n" +
 	"\x06Secret\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x1d\n" +
@@ -1881,12 +1989,20 @@ const file_provider_proto_rawDesc = "" +
 	"\fCheckRequest\"u\n" +
 	"\rCheckResponse\x125\n" +
 	"\bfindings\x18\x01 \x03(\v2\x19.cpub.provider.v1.FindingR\bfindings\x12-\n" +
-	"\x05error\x18\x02 \x01(\v2\x17.cpub.provider.v1.ErrorR\x05error\"]\n" +
+	"\x05error\x18\x02 \x01(\v2\x17.cpub.provider.v1.ErrorR\x05error\"\xbe\x01\n" +
 	"\aFinding\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x16\n" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x16\n" +
-	"\x06remedy\x18\x04 \x01(\tR\x06remedy\"\xb0\x01\n" +
+	"\x06remedy\x18\x04 \x01(\tR\x06remedy\x12\x18\n" +
+	"\asubject\x18\x05 \x01(\tR\asubject\x12\x18\n" +
+	"\awarning\x18\x06 \x01(\bR\awarning\x12+\n" +
+	"\x05fixes\x18\a \x03(\v2\x15.cpub.provider.v1.FixR\x05fixes\"U\n" +
+	"\x03Fix\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
+	"\x04mode\x18\x03 \x01(\rR\x04mode\x12\x12\n" +
+	"\x04line\x18\x04 \x01(\tR\x04line\"\xb0\x01\n" +
 	"\n" +
 	"RunRequest\x12/\n" +
 	"\x05start\x18\x01 \x01(\v2\x17.cpub.provider.v1.StartH\x00R\x05start\x122\n" +
@@ -1995,7 +2111,7 @@ func file_provider_proto_rawDescGZIP() []byte {
 	return file_provider_proto_rawDescData
 }
 
-var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_provider_proto_goTypes = []any{
 	(*DescribeRequest)(nil),   // 0: cpub.provider.v1.DescribeRequest
 	(*DescribeResponse)(nil),  // 1: cpub.provider.v1.DescribeResponse
@@ -2007,69 +2123,71 @@ var file_provider_proto_goTypes = []any{
 	(*CheckRequest)(nil),      // 7: cpub.provider.v1.CheckRequest
 	(*CheckResponse)(nil),     // 8: cpub.provider.v1.CheckResponse
 	(*Finding)(nil),           // 9: cpub.provider.v1.Finding
-	(*RunRequest)(nil),        // 10: cpub.provider.v1.RunRequest
-	(*Start)(nil),             // 11: cpub.provider.v1.Start
-	(*SecretText)(nil),        // 12: cpub.provider.v1.SecretText
-	(*SecretPart)(nil),        // 13: cpub.provider.v1.SecretPart
-	(*Rules)(nil),             // 14: cpub.provider.v1.Rules
-	(*Cancel)(nil),            // 15: cpub.provider.v1.Cancel
-	(*Detach)(nil),            // 16: cpub.provider.v1.Detach
-	(*RunResponse)(nil),       // 17: cpub.provider.v1.RunResponse
-	(*Log)(nil),               // 18: cpub.provider.v1.Log
-	(*Progress)(nil),          // 19: cpub.provider.v1.Progress
-	(*Checkpoint)(nil),        // 20: cpub.provider.v1.Checkpoint
-	(*Heartbeat)(nil),         // 21: cpub.provider.v1.Heartbeat
-	(*Result)(nil),            // 22: cpub.provider.v1.Result
-	(*Error)(nil),             // 23: cpub.provider.v1.Error
-	(*ReleaseRequest)(nil),    // 24: cpub.provider.v1.ReleaseRequest
-	(*ReleaseResponse)(nil),   // 25: cpub.provider.v1.ReleaseResponse
-	(*SweepRequest)(nil),      // 26: cpub.provider.v1.SweepRequest
-	(*SweepResponse)(nil),     // 27: cpub.provider.v1.SweepResponse
-	nil,                       // 28: cpub.provider.v1.Start.FilesEntry
-	(*Object)(nil),            // 29: cpub.provider.v1.Object
+	(*Fix)(nil),               // 10: cpub.provider.v1.Fix
+	(*RunRequest)(nil),        // 11: cpub.provider.v1.RunRequest
+	(*Start)(nil),             // 12: cpub.provider.v1.Start
+	(*SecretText)(nil),        // 13: cpub.provider.v1.SecretText
+	(*SecretPart)(nil),        // 14: cpub.provider.v1.SecretPart
+	(*Rules)(nil),             // 15: cpub.provider.v1.Rules
+	(*Cancel)(nil),            // 16: cpub.provider.v1.Cancel
+	(*Detach)(nil),            // 17: cpub.provider.v1.Detach
+	(*RunResponse)(nil),       // 18: cpub.provider.v1.RunResponse
+	(*Log)(nil),               // 19: cpub.provider.v1.Log
+	(*Progress)(nil),          // 20: cpub.provider.v1.Progress
+	(*Checkpoint)(nil),        // 21: cpub.provider.v1.Checkpoint
+	(*Heartbeat)(nil),         // 22: cpub.provider.v1.Heartbeat
+	(*Result)(nil),            // 23: cpub.provider.v1.Result
+	(*Error)(nil),             // 24: cpub.provider.v1.Error
+	(*ReleaseRequest)(nil),    // 25: cpub.provider.v1.ReleaseRequest
+	(*ReleaseResponse)(nil),   // 26: cpub.provider.v1.ReleaseResponse
+	(*SweepRequest)(nil),      // 27: cpub.provider.v1.SweepRequest
+	(*SweepResponse)(nil),     // 28: cpub.provider.v1.SweepResponse
+	nil,                       // 29: cpub.provider.v1.Start.FilesEntry
+	(*Object)(nil),            // 30: cpub.provider.v1.Object
 }
 var file_provider_proto_depIdxs = []int32{
-	29, // 0: cpub.provider.v1.DescribeResponse.config:type_name -> cpub.provider.v1.Object
+	30, // 0: cpub.provider.v1.DescribeResponse.config:type_name -> cpub.provider.v1.Object
 	2,  // 1: cpub.provider.v1.DescribeResponse.steps:type_name -> cpub.provider.v1.StepType
-	29, // 2: cpub.provider.v1.StepType.input:type_name -> cpub.provider.v1.Object
-	29, // 3: cpub.provider.v1.StepType.output:type_name -> cpub.provider.v1.Object
+	30, // 2: cpub.provider.v1.StepType.input:type_name -> cpub.provider.v1.Object
+	30, // 3: cpub.provider.v1.StepType.output:type_name -> cpub.provider.v1.Object
 	5,  // 4: cpub.provider.v1.ConfigureRequest.registries:type_name -> cpub.provider.v1.Registry
 	4,  // 5: cpub.provider.v1.ConfigureRequest.secrets:type_name -> cpub.provider.v1.Secret
-	23, // 6: cpub.provider.v1.ConfigureResponse.error:type_name -> cpub.provider.v1.Error
+	24, // 6: cpub.provider.v1.ConfigureResponse.error:type_name -> cpub.provider.v1.Error
 	9,  // 7: cpub.provider.v1.CheckResponse.findings:type_name -> cpub.provider.v1.Finding
-	23, // 8: cpub.provider.v1.CheckResponse.error:type_name -> cpub.provider.v1.Error
-	11, // 9: cpub.provider.v1.RunRequest.start:type_name -> cpub.provider.v1.Start
-	15, // 10: cpub.provider.v1.RunRequest.cancel:type_name -> cpub.provider.v1.Cancel
-	16, // 11: cpub.provider.v1.RunRequest.detach:type_name -> cpub.provider.v1.Detach
-	14, // 12: cpub.provider.v1.Start.rules:type_name -> cpub.provider.v1.Rules
-	28, // 13: cpub.provider.v1.Start.files:type_name -> cpub.provider.v1.Start.FilesEntry
-	12, // 14: cpub.provider.v1.Start.secrets:type_name -> cpub.provider.v1.SecretText
-	13, // 15: cpub.provider.v1.SecretText.parts:type_name -> cpub.provider.v1.SecretPart
-	18, // 16: cpub.provider.v1.RunResponse.log:type_name -> cpub.provider.v1.Log
-	19, // 17: cpub.provider.v1.RunResponse.progress:type_name -> cpub.provider.v1.Progress
-	20, // 18: cpub.provider.v1.RunResponse.checkpoint:type_name -> cpub.provider.v1.Checkpoint
-	21, // 19: cpub.provider.v1.RunResponse.heartbeat:type_name -> cpub.provider.v1.Heartbeat
-	22, // 20: cpub.provider.v1.RunResponse.result:type_name -> cpub.provider.v1.Result
-	23, // 21: cpub.provider.v1.Result.error:type_name -> cpub.provider.v1.Error
-	23, // 22: cpub.provider.v1.ReleaseResponse.error:type_name -> cpub.provider.v1.Error
-	23, // 23: cpub.provider.v1.SweepResponse.error:type_name -> cpub.provider.v1.Error
-	0,  // 24: cpub.provider.v1.Provider.Describe:input_type -> cpub.provider.v1.DescribeRequest
-	3,  // 25: cpub.provider.v1.Provider.Configure:input_type -> cpub.provider.v1.ConfigureRequest
-	7,  // 26: cpub.provider.v1.Provider.Check:input_type -> cpub.provider.v1.CheckRequest
-	10, // 27: cpub.provider.v1.Provider.Run:input_type -> cpub.provider.v1.RunRequest
-	24, // 28: cpub.provider.v1.Provider.Release:input_type -> cpub.provider.v1.ReleaseRequest
-	26, // 29: cpub.provider.v1.Provider.Sweep:input_type -> cpub.provider.v1.SweepRequest
-	1,  // 30: cpub.provider.v1.Provider.Describe:output_type -> cpub.provider.v1.DescribeResponse
-	6,  // 31: cpub.provider.v1.Provider.Configure:output_type -> cpub.provider.v1.ConfigureResponse
-	8,  // 32: cpub.provider.v1.Provider.Check:output_type -> cpub.provider.v1.CheckResponse
-	17, // 33: cpub.provider.v1.Provider.Run:output_type -> cpub.provider.v1.RunResponse
-	25, // 34: cpub.provider.v1.Provider.Release:output_type -> cpub.provider.v1.ReleaseResponse
-	27, // 35: cpub.provider.v1.Provider.Sweep:output_type -> cpub.provider.v1.SweepResponse
-	30, // [30:36] is the sub-list for method output_type
-	24, // [24:30] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	24, // 8: cpub.provider.v1.CheckResponse.error:type_name -> cpub.provider.v1.Error
+	10, // 9: cpub.provider.v1.Finding.fixes:type_name -> cpub.provider.v1.Fix
+	12, // 10: cpub.provider.v1.RunRequest.start:type_name -> cpub.provider.v1.Start
+	16, // 11: cpub.provider.v1.RunRequest.cancel:type_name -> cpub.provider.v1.Cancel
+	17, // 12: cpub.provider.v1.RunRequest.detach:type_name -> cpub.provider.v1.Detach
+	15, // 13: cpub.provider.v1.Start.rules:type_name -> cpub.provider.v1.Rules
+	29, // 14: cpub.provider.v1.Start.files:type_name -> cpub.provider.v1.Start.FilesEntry
+	13, // 15: cpub.provider.v1.Start.secrets:type_name -> cpub.provider.v1.SecretText
+	14, // 16: cpub.provider.v1.SecretText.parts:type_name -> cpub.provider.v1.SecretPart
+	19, // 17: cpub.provider.v1.RunResponse.log:type_name -> cpub.provider.v1.Log
+	20, // 18: cpub.provider.v1.RunResponse.progress:type_name -> cpub.provider.v1.Progress
+	21, // 19: cpub.provider.v1.RunResponse.checkpoint:type_name -> cpub.provider.v1.Checkpoint
+	22, // 20: cpub.provider.v1.RunResponse.heartbeat:type_name -> cpub.provider.v1.Heartbeat
+	23, // 21: cpub.provider.v1.RunResponse.result:type_name -> cpub.provider.v1.Result
+	24, // 22: cpub.provider.v1.Result.error:type_name -> cpub.provider.v1.Error
+	24, // 23: cpub.provider.v1.ReleaseResponse.error:type_name -> cpub.provider.v1.Error
+	24, // 24: cpub.provider.v1.SweepResponse.error:type_name -> cpub.provider.v1.Error
+	0,  // 25: cpub.provider.v1.Provider.Describe:input_type -> cpub.provider.v1.DescribeRequest
+	3,  // 26: cpub.provider.v1.Provider.Configure:input_type -> cpub.provider.v1.ConfigureRequest
+	7,  // 27: cpub.provider.v1.Provider.Check:input_type -> cpub.provider.v1.CheckRequest
+	11, // 28: cpub.provider.v1.Provider.Run:input_type -> cpub.provider.v1.RunRequest
+	25, // 29: cpub.provider.v1.Provider.Release:input_type -> cpub.provider.v1.ReleaseRequest
+	27, // 30: cpub.provider.v1.Provider.Sweep:input_type -> cpub.provider.v1.SweepRequest
+	1,  // 31: cpub.provider.v1.Provider.Describe:output_type -> cpub.provider.v1.DescribeResponse
+	6,  // 32: cpub.provider.v1.Provider.Configure:output_type -> cpub.provider.v1.ConfigureResponse
+	8,  // 33: cpub.provider.v1.Provider.Check:output_type -> cpub.provider.v1.CheckResponse
+	18, // 34: cpub.provider.v1.Provider.Run:output_type -> cpub.provider.v1.RunResponse
+	26, // 35: cpub.provider.v1.Provider.Release:output_type -> cpub.provider.v1.ReleaseResponse
+	28, // 36: cpub.provider.v1.Provider.Sweep:output_type -> cpub.provider.v1.SweepResponse
+	31, // [31:37] is the sub-list for method output_type
+	25, // [25:31] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_provider_proto_init() }
@@ -2078,12 +2196,12 @@ func file_provider_proto_init() {
 		return
 	}
 	file_schema_proto_init()
-	file_provider_proto_msgTypes[10].OneofWrappers = []any{
+	file_provider_proto_msgTypes[11].OneofWrappers = []any{
 		(*RunRequest_Start)(nil),
 		(*RunRequest_Cancel)(nil),
 		(*RunRequest_Detach)(nil),
 	}
-	file_provider_proto_msgTypes[17].OneofWrappers = []any{
+	file_provider_proto_msgTypes[18].OneofWrappers = []any{
 		(*RunResponse_Log)(nil),
 		(*RunResponse_Progress)(nil),
 		(*RunResponse_Checkpoint)(nil),
@@ -2096,7 +2214,7 @@ func file_provider_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_provider_proto_rawDesc), len(file_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
