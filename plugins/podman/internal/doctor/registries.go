@@ -1,4 +1,4 @@
-package provider
+package doctor
 
 import (
 	"bytes"

@@ -1,5 +1,5 @@
 //go:build !unix
 
-package provider
+package doctor
 
 func owner(string) (uid int, ok bool) { return 0, false }

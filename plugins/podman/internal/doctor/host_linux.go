@@ -1,0 +1,23 @@
+package doctor
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// usage asks the kernel for what a file system has.
+func usage(path string) (Usage, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil {
+		return Usage{}, err
+	}
+	size := uint64(s.Bsize) //nolint:gosec // a block's size is positive
+	return Usage{Free: s.Bavail * size, Size: s.Blocks * size, FreeInodes: s.Ffree, Inodes: s.Files}, nil
+}
+
+// capable tells whether a program has capabilities by its file.
+func capable(path string) bool {
+	n, err := unix.Getxattr(path, "security.capability", nil)
+	return err == nil && n > 0 && !errors.Is(err, unix.ENODATA)
+}

@@ -1,0 +1,10 @@
+//go:build !linux
+
+package doctor
+
+import "errors"
+
+// Podman runs on Linux: of other systems nothing is read.
+func usage(string) (Usage, error) { return Usage{}, errors.ErrUnsupported }
+
+func capable(string) bool { return false }
