@@ -30,16 +30,6 @@ const subIDUser = "containers"
 // etc is where the files are that set ids aside.
 const etc = "/etc"
 
-// SubIDs tells whether rootful containers can have user namespaces on a host: nil, or what is
-// missing.
-func SubIDs(ctx context.Context, host hostfs.Host) error {
-	ids, err := readSubIDs(ctx, host, etc)
-	if err == nil && ids.slots == 0 {
-		err = errNoSubIDs
-	}
-	return err
-}
-
 // errNoSubIDs tells that no ids are set aside.
 var errNoSubIDs = fmt.Errorf("the host has set no %d ids aside for user namespaces of containers; give it some: "+
 	"`echo %s:1000000:1048576 | tee -a /etc/subuid /etc/subgid`", slotSize, subIDUser)

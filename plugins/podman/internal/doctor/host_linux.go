@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"errors"
+	"net"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,4 +22,19 @@ func usage(path string) (Usage, error) {
 func capable(path string) bool {
 	n, err := unix.Getxattr(path, "security.capability", nil)
 	return err == nil && n > 0 && !errors.Is(err, unix.ENODATA)
+}
+
+// credentials are the user and the process that listen at the other end of a connection.
+func credentials(conn *net.UnixConn) (uid, pid int) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return os.Getuid(), 0
+	}
+	uid = os.Getuid()
+	_ = raw.Control(func(fd uintptr) { // it fails for a closed connection, which this one is not
+		if c, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			uid, pid = int(c.Uid), int(c.Pid)
+		}
+	})
+	return uid, pid
 }

@@ -6,45 +6,42 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
 	"github.com/containerpub/cpub/sdk"
 )
 
-// registries tells whether Podman has the CAs of the registries that worker.hcl gives one.
-func registries(c *client.Client, all []sdk.Registry) []sdk.Finding {
+// registryCAs tells whether Podman has the CAs of the registries that worker.hcl gives one.
+func registryCAs(f *Facts) []sdk.Finding {
 	var findings []sdk.Finding
-	for _, r := range all {
-		if r.CA != "" && !r.Insecure {
-			findings = append(findings, registryCA(c, r))
+	for _, r := range f.Registries {
+		if r.CA != "" && !r.Insecure && f.Err == nil {
+			found := registryCA(f, r)
+			found.Subject = r.Host
+			findings = append(findings, found)
 		}
 	}
 	return findings
 }
 
-func registryCA(c *client.Client, r sdk.Registry) sdk.Finding {
-	f := sdk.Finding{Name: "podman_registry_ca", OK: true}
+func registryCA(f *Facts, r sdk.Registry) sdk.Finding {
 	switch {
-	case c.Own():
-		f.Detail = fmt.Sprintf("Podman is started with the CA of registry %s", r.Host)
-	case !c.Local():
-		f.Detail = fmt.Sprintf("whether Podman trusts the CA of registry %s cannot be seen from here", r.Host)
+	case f.Own:
+		return fine("Podman is started with the CA of registry %s", r.Host)[0]
+	case f.Host == nil:
+		return fine("whether Podman trusts the CA of registry %s cannot be seen from here", r.Host)[0]
 	case knownToSystem(r.CA):
-		f.Detail = fmt.Sprintf("the host trusts the CA of registry %s", r.Host)
-	default:
-		return inFolders(client.CertFolders(homeOf(c.URI), r.Host), r)
+		return fine("the host trusts the CA of registry %s", r.Host)[0]
 	}
-	return f
+	return inFolders(client.CertFolders(f.User.Home, r.Host), r)
 }
 
 // inFolders looks for a registry's CA where Podman does: in the first folder that the registry has.
 func inFolders(folders []string, r sdk.Registry) sdk.Finding {
 	f := sdk.Finding{
-		Name: "podman_registry_ca", Detail: fmt.Sprintf("Podman has no CA for registry %s: `ca_file` in worker.hcl serves the worker's own checks alone", r.Host),
+		Detail: fmt.Sprintf("Podman has no CA for registry %s: `ca_file` in worker.hcl serves the worker's own checks alone", r.Host),
 		Remedy: "put the registry's CA into " + filepath.Join(folders[1], "ca.crt"),
 	}
 	for _, dir := range folders {
@@ -57,7 +54,7 @@ func inFolders(folders []string, r sdk.Registry) sdk.Finding {
 		for _, file := range files {
 			pem, err := os.ReadFile(filepath.Join(dir, file.Name()))
 			if err == nil && strings.HasSuffix(file.Name(), ".crt") && holdsCA(pem, r.CA) {
-				return sdk.Finding{Name: f.Name, OK: true, Detail: fmt.Sprintf("Podman finds the CA of registry %s in %s", r.Host, dir)}
+				return sdk.Finding{OK: true, Detail: fmt.Sprintf("Podman finds the CA of registry %s in %s", r.Host, dir)}
 			}
 		}
 		return f
@@ -89,16 +86,4 @@ func knownToSystem(ca string) bool {
 	}
 	_, err = cert.Verify(x509.VerifyOptions{Roots: pool, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
 	return err == nil
-}
-
-// homeOf is the home of the user whose service listens at a URI.
-func homeOf(uri string) string {
-	uid, ok := owner(strings.TrimPrefix(uri, "unix://"))
-	if !ok {
-		uid = os.Getuid()
-	}
-	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-		return u.HomeDir
-	}
-	return "/root"
 }

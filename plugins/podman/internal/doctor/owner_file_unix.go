@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// owner is the user that a file belongs to.
-func owner(path string) (uid int, ok bool) {
+// ownerOf is the user that a file belongs to.
+func ownerOf(path string) (uid int, ok bool) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return 0, false
