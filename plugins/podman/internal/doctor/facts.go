@@ -32,8 +32,8 @@ type Facts struct {
 	User User
 	// Env are the variables of the service, as far as they can be read.
 	Env map[string]string
-	// Pid is the service's process; 0 where it is not known.
-	Pid int
+	// Rlimits are the service's, as /proc/PID/limits has them; empty where they cannot be read.
+	Rlimits string
 	// Ended are the containers of ours that have ended.
 	Ended []Ended
 	// Identity are the labels of the volume that names the store; nil where there is none yet.

@@ -161,18 +161,22 @@ func subIDOverlap(f *Facts) []sdk.Finding {
 						fmt.Sprintf("give %s ids of its own in %s: %s; then, as that user, `podman system migrate`", owner, file, freeRange(f.Host, owner.String(), own.size)))
 				}
 			}
-			if account := f.Host.accountIn(own); owner.has(own) && account != "" {
+			if account := f.Host.accountIn(file, own); owner.has(own) && account != "" {
 				return fault(fmt.Sprintf("%s: %s holds the id of the account %s", file, own, account),
-					fmt.Sprintf("give %s ids that no account has: %s; then, as that user, `podman system migrate`", owner, freeRange(f.Host, owner.String(), own.size)))
+					fmt.Sprintf("give %s ids in %s that no account has: %s; then, as that user, `podman system migrate`", owner, file, freeRange(f.Host, owner.String(), own.size)))
 			}
 		}
 	}
 	return fine("nobody else has the ids of %s", owner)
 }
 
-// accountIn is an account whose id lies in a range.
-func (h *Host) accountIn(r idRange) string {
-	lines, err := h.Lines("/etc/passwd")
+// accountIn is an account, or for /etc/subgid a group, whose id lies in a range.
+func (h *Host) accountIn(file string, r idRange) string {
+	accounts := "/etc/passwd"
+	if file == "/etc/subgid" {
+		accounts = "/etc/group"
+	}
+	lines, err := h.Lines(accounts)
 	if err != nil {
 		return ""
 	}

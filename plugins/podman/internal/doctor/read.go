@@ -116,26 +116,34 @@ func identityLabels(ctx context.Context, c *client.Client) (map[string]string, e
 
 // see looks at the machine, where it is this one.
 func (f *Facts) see(ctx context.Context) {
-	f.User = account(os.Getuid())
-	f.Env = environ(os.Environ())
-	if path, ok := strings.CutPrefix(f.Target.URI, "unix://"); ok && !f.Own {
+	f.User, f.Env = account(os.Getuid()), environ(os.Environ())
+	pid := 0
+	if path, ok := strings.CutPrefix(f.Target.URI, "unix://"); ok {
 		var uid int
-		if uid, f.Pid, f.Socket = peer(ctx, path); f.Socket == nil {
-			f.User, f.Env = account(uid), map[string]string{}
-		} else if uid, ok := ownerOf(path); ok {
+		uid, pid, f.Socket = peer(ctx, path)
+		if f.Socket != nil {
+			uid, ok = ownerOf(path)
+		}
+		if ok && !f.Own {
 			f.User, f.Env = account(uid), map[string]string{}
 		}
-	} else if ok {
-		_, f.Pid, _ = peer(ctx, path)
 	}
 	if !f.Local || goruntime.GOOS != "linux" {
 		return
 	}
 	f.Host = &Host{Root: "/", Usage: usage}
-	if f.Pid != 0 && !f.Own {
-		if text := f.Host.Read(fmt.Sprintf("/proc/%d/environ", f.Pid)); text != "" {
-			f.Env = environ(strings.Split(text, "\x00"))
-		}
+	f.seeProcess(pid)
+}
+
+// seeProcess reads what the service's process tells. Where systemd listens for it, there may be none.
+func (f *Facts) seeProcess(pid int) {
+	proc := fmt.Sprintf("/proc/%d/", pid)
+	if pid == 0 || !strings.HasPrefix(f.Host.Read(proc+"comm"), "podman") {
+		return
+	}
+	f.Rlimits = f.Host.Read(proc + "limits")
+	if text := f.Host.Read(proc + "environ"); text != "" {
+		f.Env = environ(strings.Split(text, "\x00"))
 	}
 }
 

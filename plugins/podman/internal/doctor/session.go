@@ -17,14 +17,10 @@ const (
 
 // rlimits tells whether the service may open as many files, and have as many processes, as containers at a time take.
 func rlimits(f *Facts) []sdk.Finding {
-	if f.Host == nil || f.Pid == 0 {
+	if f.Rlimits == "" {
 		return nil
 	}
-	text := f.Host.Read(fmt.Sprintf("/proc/%d/limits", f.Pid))
-	if text == "" { // another user's
-		return nil
-	}
-	files, procs := hardLimit(text, "Max open files"), hardLimit(text, "Max processes")
+	files, procs := hardLimit(f.Rlimits, "Max open files"), hardLimit(f.Rlimits, "Max processes")
 	var low []string
 	if files >= 0 && files < leastFiles {
 		low = append(low, fmt.Sprintf("%d open files", files))
