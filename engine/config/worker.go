@@ -35,8 +35,19 @@ type Worker struct {
 	Policy *policy.Policy
 	// MetricsListen is the address of the Prometheus endpoint, or empty.
 	MetricsListen string
+	// Reads are the files that worker.hcl names and that were read, in declared order.
+	Reads []WorkerRead
 	// Files is the parsed file, for snippets.
 	Files map[string]*hcl.File
+}
+
+// WorkerRead is a file that worker.hcl names.
+type WorkerRead struct {
+	Path string
+	// Secret tells that nobody but the worker is meant to read it.
+	Secret bool
+	// Range is where it is named.
+	Range hcl.Range
 }
 
 // Temporal is where the Temporal server is. Empty fields are left to the environment.
@@ -82,6 +93,15 @@ func LoadWorker(path string) (*Worker, error) {
 		return nil, &engine.DiagnosticsError{Diags: failed(err)}
 	}
 	return ParseWorker(filepath.Base(path), content)
+}
+
+// CheckWorker is LoadWorker for those who go on with what could be read, whatever is wrong with the rest. It never gives nil.
+func CheckWorker(path string) (*Worker, hcl.Diagnostics) {
+	content, err := readSource(path)
+	if err != nil {
+		return &Worker{Policy: &policy.Policy{}}, failed(err)
+	}
+	return parseWorker(filepath.Base(path), content, os.ReadFile)
 }
 
 // ParseWorker is LoadWorker for a text that goes by that name.

@@ -174,6 +174,7 @@ func (r workerReader) registry(b *hclsyntax.Block) hcl.Diagnostics {
 }
 
 func (r workerReader) secretFile(b *hclsyntax.Block, attr, path string) (string, hcl.Diagnostics) {
+	r.w.Reads = append(r.w.Reads, WorkerRead{Path: path, Secret: attr != "ca_file", Range: b.Body.Attributes[attr].Expr.Range()})
 	content, err := r.readFile(path)
 	if err == nil && len(content) > maxSecretFile {
 		err = fmt.Errorf("%s has %d bytes", path, len(content))

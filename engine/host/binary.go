@@ -37,8 +37,7 @@ func (r *rooms) copyBinary(path, want string) (string, error) {
 	}
 	got := hex.EncodeToString(sum.Sum(nil))
 	if want != "" && !strings.EqualFold(strings.TrimPrefix(want, "sha256:"), got) {
-		return "", errors.Join(fmt.Errorf("the provider's binary %s has sha256 %s, and not %s as worker.hcl says: "+
-			"install the right one, or put its sum there", path, got, want), os.Remove(dst.Name()))
+		return "", errors.Join(&checksumError{path: path, got: got, want: want}, os.Remove(dst.Name()))
 	}
 	// Under its own name, so that a list of processes says what runs.
 	target := filepath.Join(r.bin.Dir(), got, filepath.Base(path))
@@ -50,6 +49,13 @@ func (r *rooms) copyBinary(path, want string) (string, error) {
 		return "", fmt.Errorf("copying the provider's binary: %w", err)
 	}
 	return target, nil
+}
+
+// checksumError is a binary that is another one than worker.hcl means.
+type checksumError struct{ path, got, want string }
+
+func (e *checksumError) Error() string {
+	return fmt.Sprintf("the provider's binary %s has sha256 %s, and not %s as worker.hcl says: install the right one, or put its sum there", e.path, e.got, e.want)
 }
 
 // private checks that a folder is this user's own, and that nobody else can enter it.

@@ -22,6 +22,8 @@ import (
 type Options struct {
 	Instances  []Instance
 	Registries []sdk.Registry
+	// Buckets are the patterns that the policy allows.
+	Buckets []string
 	// Artifacts is the store of inputs, outputs and live logs. The host does not close it.
 	Artifacts *artifact.Store
 	// Cache is the folder of the local copies of artifacts; several hosts may share it.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -256,7 +257,7 @@ func TestCallsToAllInstances(t *testing.T) {
 		t.Errorf("described %+v", described)
 	}
 	for _, c := range h.Check(t.Context()) {
-		if c.Err != nil || len(c.Findings) != 1 || c.Findings[0] != (sdk.Finding{Name: "all", OK: true, Detail: "is well"}) {
+		if c.Err != nil || len(c.Findings) != 1 || !reflect.DeepEqual(c.Findings[0], sdk.Finding{Name: "all", OK: true, Detail: "is well"}) {
 			t.Errorf("check %+v", c)
 		}
 	}

@@ -86,7 +86,7 @@ func (i *instance) introduce(ctx context.Context, s *session) (sdk.Info, string,
 		return sdk.Info{}, "", errors.Join(wrong...)
 	}
 	location, err := s.Configure(ctx, sdk.Configuration{
-		Instance: i.Name, Config: config, Registries: i.host.opts.Registries, StateDir: i.stateDir, Secrets: i.Secrets,
+		Instance: i.Name, Config: config, Registries: i.host.opts.Registries, Buckets: i.host.opts.Buckets, StateDir: i.stateDir, Secrets: i.Secrets,
 	})
 	if err != nil {
 		return sdk.Info{}, "", fmt.Errorf("configuring: %w", err)
