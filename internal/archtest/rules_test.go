@@ -33,6 +33,7 @@ func house() []folder {
 		{"engine/artifact", []string{"sdk"}},
 		{"engine/host", []string{"engine", "engine/policy", "engine/artifact", "sdk/...", "internal/wire"}},
 		{"engine/machine", []string{"engine", "engine/config", "engine/host", "sdk/..."}},
+		{"engine/doctor", []string{"engine", "engine/config", "engine/host", "engine/artifact", "engine/machine", "sdk/..."}},
 		{"plugins/podman", []string{"sdk/..."}},
 		{"plugins/s3", []string{"sdk/..."}},
 		{"plugins/archive", []string{"sdk/..."}},
