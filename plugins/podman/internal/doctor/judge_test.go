@@ -286,7 +286,7 @@ func idFaults() []wrong {
 		{check: "podman_subid_overlap", rootless: true, detail: "bob:150000:65536 share ids", remedy: "give ada ids of its own", cause: func(m *made) {
 			m.add("/etc/subuid", "bob:150000:65536")
 		}, cure: func(m *made) { m.write("/etc/subuid", "ada:2097152:65536\nbob:150000:65536\n", 0o644) }},
-		{check: "podman_subid_overlap", name: "an account", detail: "the id of the account eve", remedy: "ids that no account has", cause: func(m *made) {
+		{check: "podman_subid_overlap", name: "an account", detail: "the id of the account eve", remedy: "that no account has", cause: func(m *made) {
 			m.add("/etc/passwd", "eve:x:1000001:1::/:/bin/sh")
 		}, cure: func(m *made) { m.write("/etc/subuid", "containers:2097152:1048576\n", 0o644) }},
 		{check: "podman_newuidmap", rootless: true, detail: "newuidmap is not installed", remedy: "apt-get install uidmap", cause: func(m *made) { m.remove("/usr/bin/newuidmap") }, cure: func(m *made) {
