@@ -23,15 +23,22 @@ func ImageBuild() Type {
 				text("containerfile", "Path of the Containerfile in the context; Containerfile or Dockerfile if left out. "+
 					"A text with more than one line is taken as the Containerfile itself."),
 				list("tags", "Names for the image."),
-				dict("build_args", "Values for ARG."),
+				dict("build_args", "Values for ARG. They stay in the image's history: what is secret goes into `build_secrets`."),
+				secrets(dict("build_secrets", "Texts by id, which may hold `secret()`, for `RUN --mount=type=secret,id=ID`. They are in no layer, history, "+
+					"log or cache key: a RUN whose secret alone changed comes from the cache.")),
 				text("target", "The stage to build; the last if left out."),
 				text("platform", "Such as `linux/arm64`; the host's own if left out."),
 				dict("labels", "Labels of the image."),
-				dict("annotations", "Annotations of the image's manifest."),
+				dict("annotations", "Annotations of the image's manifest, over those that a build gives by itself: `io.cpub.pipeline`, `io.cpub.run` "+
+					"(the run that built the image, which is an earlier one when every layer came from the cache) and `io.cpub.source` (the context's digest)."),
 				pull,
 				flag("no_cache", "Build every layer anew."),
+				flag("reproducible", "The same context, Containerfile, arguments and base images give the same image: every time in it is 1970-01-01, and of the "+
+					"annotations that a build gives by itself there is `io.cpub.source` alone. What a RUN writes by chance (random numbers, the date in a "+
+					"file) stays the author's own."),
 				defaults(size("memory", "Memory of each RUN."), `"512m"`),
 				defaults(number("cpus", "CPUs of each RUN, such as 0.5."), "1"),
+				defaults(number("pids", "Processes and threads of each RUN."), "1024"),
 				network,
 				defaults(duration("time_limit", "Of the whole build."), `"10m"`),
 				flag("allow_unenforced_limits", "Build even where a limit cannot be enforced; the policy must allow it."),

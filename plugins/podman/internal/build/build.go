@@ -58,6 +58,7 @@ func (b *Builder) Run(ctx context.Context, req *sdk.Request) (any, error) {
 		return nil, err
 	}
 	defer func() { _ = src.root.Close() }()
+	src.secrets = secretsOf(req, in.BuildSecrets)
 
 	if err := b.takeOver(ctx, req); err != nil {
 		return nil, err
@@ -78,6 +79,7 @@ func (b *Builder) Run(ctx context.Context, req *sdk.Request) (any, error) {
 func (b *Builder) bases(ctx context.Context, req *sdk.Request, in Input, src *source) error {
 	file, err := containerfile.Read(src.text, containerfile.Options{
 		Args: in.BuildArgs, Network: in.Network, CacheMounts: req.Rules.CacheMounts, Heredocs: b.Client.AtLeast(4, 8),
+		Secrets: secretIDs(in.BuildSecrets),
 	})
 	if errors.Is(err, containerfile.ErrDenied) {
 		return &sdk.Error{Kind: sdk.KindPermanent, Code: sdk.CodeDenied, Err: fmt.Errorf("%w; the policy is in %s", err, req.Rules.Source)}
@@ -89,6 +91,8 @@ func (b *Builder) bases(ctx context.Context, req *sdk.Request, in Input, src *so
 		}
 		return sdk.Invalidf(attr, "%w", err)
 	}
+	src.steps = file.Steps
+	src.changes = file.Steps[len(file.Steps)-1] > 1
 	for _, base := range file.Bases {
 		platform := in.Platform
 		if base.Platform != "" {
@@ -110,13 +114,17 @@ func (b *Builder) build(ctx context.Context, req *sdk.Request, in Input, src *so
 	if err != nil {
 		return nil, fmt.Errorf("making the log: %w", err)
 	}
-	a, begin := &answer{req: req, file: log}, time.Now()
-	err = b.send(ctx, params(req, in, src, ownGroup(info)), src, a)
+	hidden := req.Redactor.Writer(log)
+	a, begin := &answer{req: req, file: hidden, stages: src.steps}, time.Now()
+	query := params(req, in, src, ownGroup(info))
+	if err = b.limit(ctx, req, in, info, query); err == nil {
+		err = b.send(ctx, query, src, a)
+	}
 	end := time.Now()
 	broken := err != nil && ctx.Err() == nil && !errors.Is(err, errBuild)
-	err = errors.Join(err, log.Close(), b.removeGroup(ctx, info, req.Key))
+	err = errors.Join(err, hidden.Close(), log.Close(), b.removeGroup(ctx, info, req.Key))
 	if broken {
-		err = errors.Join(err, b.removeLeftovers(ctx, begin, end))
+		err = errors.Join(err, b.removeLeftovers(ctx, req.Key, begin, end))
 	}
 	if err != nil {
 		return nil, err
@@ -173,21 +181,22 @@ func (b *Builder) send(ctx context.Context, query map[string][]string, src *sour
 	return a.read(resp.Body)
 }
 
-// pack writes the context as a tar, with the inline Containerfile in front.
+// pack writes the context as a tar, with the inline Containerfile and the secrets in front.
 func pack(w io.Writer, src *source) error {
+	tw := tar.NewWriter(w)
 	if src.inline {
-		tw := tar.NewWriter(w)
-		h := &tar.Header{Name: src.name, Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(src.text)), ModTime: time.Unix(0, 0)}
-		if err := tw.WriteHeader(h); err != nil {
+		if err := writeFile(tw, src.name, 0o644, time.Unix(0, 0), src.text); err != nil {
 			return err
 		}
-		if _, err := tw.Write(src.text); err != nil {
+	}
+	for _, s := range src.secrets {
+		if err := writeFile(tw, s.file, 0o600, time.Now(), []byte(s.text)); err != nil {
 			return err
 		}
-		// No Close: the canonical tar of the context follows, and ends both.
-		if err := tw.Flush(); err != nil {
-			return err
-		}
+	}
+	// No Close: the canonical tar of the context follows, and ends both.
+	if err := tw.Flush(); err != nil {
+		return err
 	}
 	return sdk.WriteTar(w, src.root)
 }

@@ -24,14 +24,17 @@ type Input struct {
 	Containerfile         string            `json:"containerfile"`
 	Tags                  []string          `json:"tags"`
 	BuildArgs             map[string]string `json:"build_args"`
+	BuildSecrets          map[string]string `json:"build_secrets"`
 	Target                string            `json:"target"`
 	Platform              string            `json:"platform"`
 	Labels                map[string]string `json:"labels"`
 	Annotations           map[string]string `json:"annotations"`
 	Pull                  string            `json:"pull"`
 	NoCache               bool              `json:"no_cache"`
+	Reproducible          bool              `json:"reproducible"`
 	Memory                *schema.Size      `json:"memory"`
 	CPUs                  *float64          `json:"cpus"`
+	Pids                  *int64            `json:"pids"`
 	Network               string            `json:"network"`
 	TimeLimit             *schema.Duration  `json:"time_limit"`
 	AllowUnenforcedLimits bool              `json:"allow_unenforced_limits"`
@@ -51,6 +54,10 @@ func decode(req *sdk.Request) (Input, error) {
 		in.CPUs = new(float64)
 		*in.CPUs = 1
 	}
+	if in.Pids == nil {
+		in.Pids = new(int64)
+		*in.Pids = 1024
+	}
 	if in.TimeLimit == nil {
 		in.TimeLimit = new(schema.Duration)
 		*in.TimeLimit = schema.Duration(10 * time.Minute)
@@ -66,12 +73,14 @@ func decode(req *sdk.Request) (Input, error) {
 		return in, sdk.Invalidf("memory", "memory must be more than nothing")
 	case *in.CPUs < 0.01:
 		return in, sdk.Invalidf("cpus", "cpus must be at least 0.01")
+	case *in.Pids < 1:
+		return in, sdk.Invalidf("pids", "pids must be at least 1")
 	case *in.TimeLimit <= 0:
 		return in, sdk.Invalidf("time_limit", "time_limit must be more than nothing")
 	case !slices.Contains([]string{"none", "host", "bridge"}, in.Network):
 		return in, sdk.Invalidf("network", "a build's network is none, bridge or host, not %q", in.Network)
 	}
-	return in, nil
+	return in, checkSecrets(in.BuildSecrets)
 }
 
 // inlineName is the name under which an inline Containerfile is sent along; no instruction sees it.
@@ -84,6 +93,9 @@ type source struct {
 	text     []byte
 	inline   bool
 	excludes []string
+	secrets  []secret
+	steps    []int // the instructions of each stage, FROM included
+	changes  bool  // whether the last stage has more than its FROM
 }
 
 // open opens the context and reads the Containerfile. Nothing leaves the context, whatever links it holds.

@@ -26,7 +26,7 @@ const patience = 30 * time.Second
 // removeLeftovers removes the working containers that a build left whose Podman service died under it: those that were made
 // between its begin and its end. They carry no mark of ours, as Podman has none to give; but every build that the service had
 // under way then has died with it.
-func (b *Builder) removeLeftovers(ctx context.Context, begin, end time.Time) error {
+func (b *Builder) removeLeftovers(ctx context.Context, key string, begin, end time.Time) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*patience)
 	defer cancel()
 	call, done := b.Client.Context(ctx)
@@ -48,6 +48,7 @@ func (b *Builder) removeLeftovers(ctx context.Context, begin, end time.Time) err
 		}
 		return nil
 	})
+	errs = append(errs, b.removeSecrets(ctx, func(l leftover) bool { return l.short == owner.Short(key) }))
 	if err = errors.Join(append(errs, err)...); err != nil {
 		return fmt.Errorf("removing what the build left: %w", err)
 	}
@@ -84,8 +85,9 @@ func (b *Builder) takeOver(ctx context.Context, req *sdk.Request) error {
 	if req.Attempt <= 1 {
 		return nil
 	}
-	_, err := b.removeMarked(ctx, func(l leftover) bool { return l.short == owner.Short(req.Key) })
-	return err
+	mine := func(l leftover) bool { return l.short == owner.Short(req.Key) }
+	_, err := b.removeMarked(ctx, mine)
+	return errors.Join(err, b.removeSecrets(ctx, mine))
 }
 
 // Sweep removes the working containers of builds of runs that are not alive, unless they are younger than the grace.
@@ -94,7 +96,9 @@ func (b *Builder) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
 	for _, r := range sweep.LiveRuns {
 		alive[owner.RunHash(r)] = true
 	}
-	return b.removeMarked(ctx, func(l leftover) bool { return !alive[l.runHash] && time.Since(l.created) >= sweep.Grace.Std() })
+	unwanted := func(l leftover) bool { return !alive[l.runHash] && time.Since(l.created) >= sweep.Grace.Std() }
+	removed, err := b.removeMarked(ctx, unwanted)
+	return removed, errors.Join(err, b.removeSecrets(ctx, unwanted))
 }
 
 // removeMarked removes those working containers of ours that are unwanted, and kills what still runs in them.

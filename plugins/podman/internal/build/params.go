@@ -36,14 +36,22 @@ func params(req *sdk.Request, in Input, s *source, rootful bool) url.Values {
 	if len(in.Labels) > 0 {
 		q.Set("labels", list(pairs(in.Labels)))
 	}
-	if len(in.Annotations) > 0 {
-		q.Set("annotations", list(pairs(in.Annotations)))
+	if all := annotations(req, in, s); len(all) > 0 {
+		q.Set("annotations", list(pairs(all)))
 	}
 	if len(s.excludes) > 0 {
 		q.Set("excludes", list(s.excludes))
 	}
 	if in.NoCache {
 		q.Set("nocache", "1")
+	}
+	if in.Reproducible {
+		// All times of the image, and no version of the builder's in it.
+		q.Set("timestamp", "0")
+		q.Set("identitylabel", "0")
+	}
+	if len(s.secrets) > 0 {
+		q.Set("secrets", list(secretParams(s.secrets)))
 	}
 	network(q, in.Network)
 	return q

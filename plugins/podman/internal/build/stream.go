@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/containerpub/cpub/sdk"
@@ -15,7 +15,9 @@ import (
 // answer follows what the build endpoint says while it builds.
 type answer struct {
 	req  *sdk.Request
-	file *os.File
+	file io.Writer
+	// stages are the instructions of each stage, FROM included.
+	stages []int
 
 	imageID string
 	steps   int  // instructions that make a layer or change the image
@@ -56,6 +58,7 @@ var errKilled = errors.New("a RUN was killed")
 
 // failed is the error of a build that Podman says has failed. A shell that a RUN is in makes 137 of a killed command.
 func (a *answer) failed(text string) error {
+	text = a.req.Redactor.Text(text)
 	if a.killed || strings.Contains(text, "exit status 137") {
 		return fmt.Errorf("%w: %w: %s", errBuild, errKilled, text)
 	}
@@ -64,12 +67,12 @@ func (a *answer) failed(text string) error {
 
 var (
 	id   = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	step = regexp.MustCompile(`^(?:\[\d+/\d+\] )?STEP \d+/\d+: (\S+)`)
+	step = regexp.MustCompile(`^(?:\[(\d+)/(\d+)\] )?STEP (\d+)/(\d+): (\S+)`)
 )
 
 // take takes over one piece of the log.
 func (a *answer) take(text string) error {
-	if _, err := a.file.WriteString(text); err != nil {
+	if _, err := io.WriteString(a.file, text); err != nil {
 		return fmt.Errorf("writing the log: %w", err)
 	}
 	if _, err := io.WriteString(a.req.Log("step"), text); err != nil {
@@ -81,8 +84,9 @@ func (a *answer) take(text string) error {
 			a.imageID = line
 		}
 		if m := step.FindStringSubmatch(line); m != nil {
-			a.req.Progress(sdk.Progress{Message: line})
-			if !strings.EqualFold(m[1], "FROM") {
+			done, total := a.progress(m)
+			a.req.Progress(sdk.Progress{Message: a.req.Redactor.Text(line), Done: done, Total: total})
+			if !strings.EqualFold(m[5], "FROM") {
 				a.steps++
 			}
 		}
@@ -94,4 +98,24 @@ func (a *answer) take(text string) error {
 		}
 	}
 	return nil
+}
+
+// progress counts the instructions of all stages together: what Podman says are those of one.
+func (a *answer) progress(m []string) (done, total int64) {
+	number := func(i int) int64 {
+		n, _ := strconv.ParseInt(m[i], 10, 64) // digits, or nothing for the only stage
+		return n
+	}
+	stage, stages := max(number(1), 1), max(number(2), 1)
+	done, total = number(3), number(4)
+	for i, steps := range a.stages {
+		switch n := int64(i) + 1; {
+		case n < stage:
+			done += int64(steps)
+			total += int64(steps)
+		case n > stage && n <= stages:
+			total += int64(steps)
+		}
+	}
+	return done, total
 }

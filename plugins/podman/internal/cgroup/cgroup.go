@@ -1,5 +1,5 @@
 // Package cgroup reads limits and counters of a process's control groups, in the layouts of cgroups v1, v2 and the hybrid of
-// both. It never writes to them, apart from removing groups that are ours.
+// both. It writes to groups that are ours alone: it sets limits of them, and removes them.
 package cgroup
 
 import (

@@ -23,6 +23,8 @@ type Options struct {
 	Network string
 	// CacheMounts allows RUN --mount=type=cache.
 	CacheMounts bool
+	// Secrets are the ids of the secrets that the build has.
+	Secrets []string
 	// Heredocs tells whether the builder knows them. One that does not reads their text as instructions.
 	Heredocs bool
 }
@@ -38,6 +40,8 @@ type Base struct {
 type File struct {
 	// Bases are the images from outside, in the file's order, each once.
 	Bases []Base
+	// Steps are the instructions of each stage, FROM included.
+	Steps []int
 }
 
 // ErrDenied is in the tree of an error that is about policy, not about a mistake.
@@ -62,7 +66,7 @@ func Read(text []byte, o Options) (File, error) {
 		r.stage(s)
 		r.stages = append(r.stages, strconv.Itoa(i), s.Name)
 	}
-	return File{Bases: r.bases}, errors.Join(r.errs...)
+	return File{Bases: r.bases, Steps: r.steps}, errors.Join(r.errs...)
 }
 
 // reader goes through the stages.
@@ -70,11 +74,16 @@ type reader struct {
 	Options
 	stages []string // the names and numbers of the stages above
 	bases  []Base
+	steps  []int
 	errs   []error
 }
 
 func (r *reader) deny(n *parser.Node, rule, format string, args ...any) {
 	r.errs = append(r.errs, fmt.Errorf("%w: line %d: %s (%s)", ErrDenied, n.StartLine, fmt.Sprintf(format, args...), rule))
+}
+
+func (r *reader) wrong(n *parser.Node, format string, args ...any) {
+	r.errs = append(r.errs, fmt.Errorf("line %d: %s", n.StartLine, fmt.Sprintf(format, args...)))
 }
 
 func (r *reader) stage(s imagebuilder.Stage) {
@@ -84,6 +93,7 @@ func (r *reader) stage(s imagebuilder.Stage) {
 		return
 	}
 	r.base(s.Node, name, s.Builder.Platform)
+	r.steps = append(r.steps, 1+len(s.Node.Children))
 	for _, n := range s.Node.Children {
 		r.instruction(n)
 	}
@@ -102,7 +112,7 @@ func (r *reader) base(n *parser.Node, name, platform string) {
 
 func (r *reader) instruction(n *parser.Node) {
 	if len(n.Heredocs) > 0 && !r.Heredocs {
-		r.errs = append(r.errs, fmt.Errorf("line %d: heredocs (<<EOF) need Podman 4.8 or newer", n.StartLine))
+		r.wrong(n, "heredocs (<<EOF) need Podman 4.8 or newer")
 	}
 	switch strings.ToLower(n.Value) {
 	case command.Run:
@@ -171,7 +181,7 @@ func (r *reader) mount(n *parser.Node, options string) {
 		r.deny(n, "image_build", "RUN --mount=%s: write the options, not variables", options)
 		return
 	}
-	kind := "bind"
+	kind, id, optional := "bind", "", false
 	for o := range strings.SplitSeq(options, ",") {
 		key, value, _ := strings.Cut(o, "=")
 		switch strings.ToLower(strings.TrimSpace(key)) {
@@ -179,10 +189,20 @@ func (r *reader) mount(n *parser.Node, options string) {
 			kind = strings.ToLower(strings.Trim(value, `" `))
 		case "from":
 			r.base(n, strings.Trim(value, `" `), "")
+		case "id":
+			id = strings.Trim(value, `" `)
+		case "required":
+			optional = value == "false"
+		case "env":
+			r.wrong(n, "RUN --mount=%s: env is not served; read the secret from its file, /run/secrets/ID", options)
 		}
 	}
 	switch kind {
 	case "bind", "tmpfs":
+	case "secret":
+		if !optional && !slices.Contains(r.Secrets, id) {
+			r.wrong(n, "RUN --mount=%s: there is no secret %q in build_secrets", options, id)
+		}
 	case "cache":
 		if !r.CacheMounts {
 			r.deny(n, "cache_mounts", "RUN --mount=type=cache is not allowed")

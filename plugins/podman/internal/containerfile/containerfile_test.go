@@ -48,7 +48,17 @@ func TestRead(t *testing.T) {
 			name: "an allowed cache mount", text: "FROM a.io/b:1\nRUN --mount=type=cache,target=/c x\n",
 			options: Options{Network: "none", CacheMounts: true}, bases: []string{"a.io/b:1"},
 		},
-		{name: "a secret", text: "FROM a.io/b:1\nRUN --mount=type=secret,id=s x\n", options: none, err: "not served", denied: true},
+		{name: "a secret that is not", text: "FROM a.io/b:1\nRUN --mount=type=secret,id=s x\n", options: none, err: `no secret "s" in build_secrets`},
+		{name: "a secret that may be missing", text: "FROM a.io/b:1\nRUN --mount=type=secret,id=s,required=false x\n", options: none, bases: []string{"a.io/b:1"}},
+		{
+			name: "a secret", text: "FROM a.io/b:1\nRUN --mount=type=secret,id=s,target=/s x\n",
+			options: Options{Network: "none", Secrets: []string{"s"}}, bases: []string{"a.io/b:1"},
+		},
+		{
+			name: "a secret as a variable", text: "FROM a.io/b:1\nRUN --mount=type=secret,id=s,env=S x\n",
+			options: Options{Network: "none", Secrets: []string{"s"}}, err: "env is not served",
+		},
+		{name: "an ssh agent", text: "FROM a.io/b:1\nRUN --mount=type=ssh x\n", options: none, err: "not served", denied: true},
 		{name: "the host's network", text: "FROM a.io/b:1\nRUN --network=host x\n", options: none, err: "build's network is none", denied: true},
 		{name: "insecure", text: "FROM a.io/b:1\nRUN --security=insecure x\n", options: none, err: "not allowed", denied: true},
 		{name: "a heredoc", text: "FROM a.io/b:1\nRUN <<EOF\nFROM evil\nEOF\n", options: none, bases: []string{"a.io/b:1"}},
