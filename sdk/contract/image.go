@@ -28,14 +28,14 @@ func ImageBuild() Type {
 					"log or cache key: a RUN whose secret alone changed comes from the cache.")),
 				text("target", "The stage to build; the last if left out."),
 				text("platform", "Such as `linux/arm64`; the host's own if left out."),
-				dict("labels", "Labels of the image."),
-				dict("annotations", "Annotations of the image's manifest, over those that a build gives by itself: `io.cpub.pipeline`, `io.cpub.run` "+
-					"(the run that built the image, which is an earlier one when every layer came from the cache) and `io.cpub.source` (the context's digest)."),
+				dict("labels", "Labels of the image, over those that a build gives by itself: `io.cpub.source` (the context's digest) and `io.cpub.pipeline`. "+
+					"The run is not among them: each run would get an image of its own."),
+				dict("annotations", "Annotations of the image's manifest, over the same ones."),
 				pull,
 				flag("no_cache", "Build every layer anew."),
-				flag("reproducible", "The same context, Containerfile, arguments and base images give the same image: every time in it is 1970-01-01, and of the "+
-					"annotations that a build gives by itself there is `io.cpub.source` alone. What a RUN writes by chance (random numbers, the date in a "+
-					"file) stays the author's own."),
+				flag("reproducible", "The same context, Containerfile, arguments and base images give the same image: every time in it is 1970-01-01, no layer comes from the "+
+					"cache, and of the labels that a build gives by itself there is `io.cpub.source` alone. What a RUN writes by chance (random numbers, the "+
+					"date in a file) stays the author's own."),
 				defaults(size("memory", "Memory of each RUN."), `"512m"`),
 				defaults(number("cpus", "CPUs of each RUN, such as 0.5."), "1"),
 				defaults(number("pids", "Processes and threads of each RUN."), "1024"),

@@ -39,6 +39,12 @@ func ImageBuild(t *testing.T, h *Harness, i Images) {
 		{"builds", buildsImages},
 		{"stages", buildsStages},
 		{"inline", buildsInline},
+		{"instructions", buildsInstructions},
+		{"ignore", buildsIgnoring},
+		{"progress", tellsBuildProgress},
+		{"secrets", keepsBuildSecrets},
+		{"reproducible", buildsReproducibly},
+		{"origin", tellsOrigin},
 		{"limits", limitsBuilds},
 		{"policy", heedsBuildPolicy},
 		{"mistakes", mistakesInBuilds},
@@ -48,14 +54,21 @@ func ImageBuild(t *testing.T, h *Harness, i Images) {
 	}
 }
 
-// call builds a context of these files; further attributes can be added.
+// call builds a context of these files (a name that ends with / is a folder, a text that begins with -> a link); further attributes can be added.
 func (b *builds) call(t *testing.T, files map[string]string, more map[string]any) Call {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
 		path := filepath.Join(dir, name)
 		check(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		check(t, os.WriteFile(path, []byte(text), 0o644)) //nolint:gosec // a context is everybody's to read
+		switch target, link := strings.CutPrefix(text, "->"); {
+		case strings.HasSuffix(name, "/"):
+			check(t, os.MkdirAll(path, 0o755))
+		case link:
+			check(t, os.Symlink(target, path))
+		default:
+			check(t, os.WriteFile(path, []byte(text), 0o644)) //nolint:gosec // a context is everybody's to read
+		}
 	}
 	in := map[string]any{"context": b.Dir(dir)}
 	for k, v := range more {
@@ -135,7 +148,7 @@ func (b *builds) looksLike(t *testing.T, image sdk.Located, labels map[string]st
 		}
 	}
 	for name := range file.Config.Labels {
-		if strings.Contains(name, "cpub") {
+		if strings.Contains(file.Config.Labels[name], "test/run") {
 			t.Errorf("the image tells of the run that built it: label %s", name)
 		}
 	}
@@ -190,6 +203,12 @@ func limitsBuilds(t *testing.T, b *builds) {
 	res = b.Run(b.containerfile(t, "RUN [\"/probe\", \"alloc\", \"300\"]\n", map[string]any{"memory": "64m"}))
 	wantCode(t, res, sdk.KindPermanent, sdk.CodeOOM)
 	b.nothingLeft(t, res.Key)
+	res = b.Run(b.containerfile(t, "RUN [\"/probe\", \"fork\", \"60\"]\n", map[string]any{"pids": 30}))
+	res.Decode(&built{})
+	if text := res.Text("step"); !strings.Contains(text, "stopped by:") {
+		t.Errorf("60 processes of a RUN under a limit of 30:\n%s", text)
+	}
+	b.release(t, res)
 	begin := time.Now()
 	res = b.Run(b.containerfile(t, "RUN [\"/probe\", \"sleep\", \"300\"]\n", map[string]any{"time_limit": "3s"}))
 	wantCode(t, res, sdk.KindPermanent, sdk.CodeTimeLimit)

@@ -115,7 +115,7 @@ func (b *Builder) build(ctx context.Context, req *sdk.Request, in Input, src *so
 		return nil, fmt.Errorf("making the log: %w", err)
 	}
 	hidden := req.Redactor.Writer(log)
-	a, begin := &answer{req: req, file: hidden, stages: src.steps}, time.Now()
+	a, begin := &answer{req: req, file: hidden, stages: src.steps, labels: b.labelSteps(len(origin(req, in, src, in.Labels)))}, time.Now()
 	query := params(req, in, src, ownGroup(info))
 	if err = b.limit(ctx, req, in, info, query); err == nil {
 		err = b.send(ctx, query, src, a)

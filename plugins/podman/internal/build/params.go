@@ -33,16 +33,17 @@ func params(req *sdk.Request, in Input, s *source, rootful bool) url.Values {
 	if len(in.BuildArgs) > 0 {
 		q.Set("buildargs", object(in.BuildArgs))
 	}
-	if len(in.Labels) > 0 {
-		q.Set("labels", list(pairs(in.Labels)))
+	if all := origin(req, in, s, in.Labels); len(all) > 0 {
+		q.Set("labels", list(pairs(all)))
 	}
-	if all := annotations(req, in, s); len(all) > 0 {
+	if all := origin(req, in, s, in.Annotations); len(all) > 0 {
 		q.Set("annotations", list(pairs(all)))
 	}
 	if len(s.excludes) > 0 {
 		q.Set("excludes", list(s.excludes))
 	}
-	if in.NoCache {
+	// The cache may hold layers of builds that were not reproducible, and Podman 4.3.1 takes them.
+	if in.NoCache || in.Reproducible {
 		q.Set("nocache", "1")
 	}
 	if in.Reproducible {

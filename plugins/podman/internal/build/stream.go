@@ -18,6 +18,8 @@ type answer struct {
 	file io.Writer
 	// stages are the instructions of each stage, FROM included.
 	stages []int
+	// labels are the steps in which Podman sets labels, at the end of the last stage.
+	labels int64
 
 	imageID string
 	steps   int  // instructions that make a layer or change the image
@@ -116,6 +118,9 @@ func (a *answer) progress(m []string) (done, total int64) {
 		case n > stage && n <= stages:
 			total += int64(steps)
 		}
+	}
+	if stage < stages {
+		total += a.labels
 	}
 	return done, total
 }
