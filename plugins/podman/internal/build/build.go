@@ -233,6 +233,9 @@ func (b *Builder) failure(ctx context.Context, in Input, outputs any, err error)
 		return err
 	case errors.Is(err, errKilled):
 		return sdk.Failed(sdk.CodeOOM, outputs, fmt.Errorf("%w (it needed more than its memory of %s)", err, in.Memory))
+	case in.Platform != "" && errors.Is(err, errForeign):
+		return sdk.Failed(sdk.CodeExit, outputs, fmt.Errorf("%w (the build is for %s: copy what was made for it elsewhere, or run the step on a host of "+
+			"that platform)", err, in.Platform))
 	default:
 		return sdk.Failed(sdk.CodeExit, outputs, err)
 	}

@@ -25,6 +25,7 @@ type answer struct {
 	steps   int  // instructions that make a layer or change the image
 	cached  int  // those that came from the cache
 	killed  bool // whether a RUN was ended by SIGKILL
+	foreign bool // whether the kernel did not know a RUN's program
 }
 
 // errBuild is in the tree of an error that the build itself ended with, as opposed to the connection to Podman.
@@ -58,11 +59,17 @@ func (a *answer) read(body io.Reader) error {
 // errKilled is in the tree of the error of a build in which a RUN was killed.
 var errKilled = errors.New("a RUN was killed")
 
+// errForeign is in the tree of the error of a build with a RUN whose program is not for this machine.
+var errForeign = errors.New("exec format error: the program of a RUN is none of this machine's")
+
 // failed is the error of a build that Podman says has failed. A shell that a RUN is in makes 137 of a killed command.
 func (a *answer) failed(text string) error {
 	text = a.req.Redactor.Text(text)
 	if a.killed || strings.Contains(text, "exit status 137") {
 		return fmt.Errorf("%w: %w: %s", errBuild, errKilled, text)
+	}
+	if a.foreign {
+		return fmt.Errorf("%w: %w: %s", errBuild, errForeign, text)
 	}
 	return fmt.Errorf("%w: %s", errBuild, text)
 }
@@ -95,6 +102,7 @@ func (a *answer) take(text string) error {
 		if strings.HasPrefix(line, "--> Using cache") {
 			a.cached++
 		}
+		a.foreign = a.foreign || strings.Contains(line, "exec format error")
 		if line == "container exited on killed" {
 			a.killed = true
 		}

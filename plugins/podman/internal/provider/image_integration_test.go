@@ -63,6 +63,9 @@ func TestImages(t *testing.T) {
 		test func(t *testing.T, e *env, registry string)
 	}{
 		{"build", build},
+		{"build secrets", buildSecrets},
+		{"build limits", buildLimits},
+		{"build for another platform", buildForeign},
 		{"service killed", buildServiceKilled},
 		{"service and provider killed", buildBothKilled},
 		{"push and pull", pushAndPull},
