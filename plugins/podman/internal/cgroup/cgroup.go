@@ -47,6 +47,7 @@ type Usage struct {
 	CPUThrottled *float64 // seconds
 	PidsPeak     *int64
 	Pids         *int64 // now
+	PidsRefused  *int64 // how often the limit of processes stopped one
 	OOMKills     *int64
 }
 

@@ -11,7 +11,7 @@ func (g Group) Usage(ctx context.Context) Usage {
 	if g.host == nil {
 		return u
 	}
-	names := within(g.pids.dir, "pids.current", "pids.peak")
+	names := within(g.pids.dir, "pids.current", "pids.peak", "pids.events")
 	if g.memory.v2 {
 		names = append(names, within(g.memory.dir, "memory.peak", "memory.events")...)
 	} else {
@@ -38,6 +38,7 @@ func (g Group) Usage(ctx context.Context) Usage {
 	}
 	u.Pids = got.counter(g.pids.dir, "pids.current")
 	u.PidsPeak = got.counter(g.pids.dir, "pids.peak")
+	u.PidsRefused = got.keyed(g.pids.dir, "pids.events", "max")
 	return u
 }
 
@@ -47,6 +48,7 @@ func (u Usage) Merge(later Usage) Usage {
 	u.CPUTime = higher(u.CPUTime, later.CPUTime)
 	u.CPUThrottled = higher(u.CPUThrottled, later.CPUThrottled)
 	u.OOMKills = higher(u.OOMKills, later.OOMKills)
+	u.PidsRefused = higher(u.PidsRefused, later.PidsRefused)
 	u.PidsPeak = higher(higher(u.PidsPeak, later.PidsPeak), later.Pids)
 	u.Pids = later.Pids
 	return u

@@ -20,7 +20,6 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 		return nil, err
 	}
 	a.req.Progress(sdk.Progress{Message: "creating the container"})
-	begin := time.Now()
 	info, err := a.Client.Info(ctx)
 	if err != nil {
 		return nil, err
@@ -44,9 +43,9 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 		return nil, err
 	}
 	a.watch = newWatch(ctx, limits, group)
-	a.times.create = time.Since(begin)
 	if err := a.save(func(c *checkpoint) {
-		c.PullMS, c.CreateMS, c.Limits = a.times.pull.Milliseconds(), a.times.create.Milliseconds(), limits
+		a.times.save(c)
+		c.Limits, c.CPUTime, c.CPUThrottled = limits, a.watch.start.CPUTime, a.watch.start.CPUThrottled
 	}); err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (a *run) readAdopted(ctx context.Context, state *inspected) error {
 		limits, group, err := a.readBack(ctx, expectsAdopted(a.saved.Limits), state, info)
 		if err == nil {
 			a.watch = newWatch(ctx, limits, group)
-			a.watch.start = cgroup.Usage{} // what it used before counts
+			a.watch.start = a.saved.start()
 			return nil
 		}
 		// It may have ended while it was read; it never got here with less than was asked for.
@@ -44,7 +44,10 @@ func (a *run) readAdopted(ctx context.Context, state *inspected) error {
 	if err != nil {
 		return err
 	}
-	a.watch = &watch{limits: a.saved.Limits, group: above.Child("libpod-" + state.id)}
+	a.watch = &watch{
+		limits: a.saved.Limits, group: above.Child("libpod-" + state.id), start: a.saved.start(),
+		scoped: info.Host.CgroupManager == "systemd",
+	}
 	return nil
 }
 
@@ -60,6 +63,9 @@ func (a *run) follow(ctx context.Context, state *inspected) (any, error) {
 	// The follower is slow to notice the end, and 4.3.1's loses lines then: the rest is read in one go.
 	lerr := logs.finish(ctx, err == nil)
 	cerr := output.close()
+	if err != nil && state != nil && endedBy == contract.EndedByCancelled {
+		return nil, a.cancelled(ctx, state, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +89,8 @@ func (a *run) await(ctx context.Context, state *inspected) (string, *inspected, 
 	for polls := 0; ; {
 		select {
 		case <-ctx.Done():
-			return contract.EndedByCancelled, nil, a.interrupted(ctx, gone)
+			state, err := a.interrupted(ctx, gone)
+			return contract.EndedByCancelled, state, err
 		case <-limit.C:
 			if state, err := a.ended(ctx, 0); err != nil || state != nil {
 				return "", state, err // it ended just before
@@ -138,13 +145,13 @@ func (a *run) ended(ctx context.Context, d time.Duration) (*inspected, error) {
 
 // interrupted reacts to the end of the attempt's context: a cancel stops the container (removing it is cleanup's), a detach
 // leaves it alone.
-func (a *run) interrupted(ctx context.Context, gone <-chan struct{}) error {
+func (a *run) interrupted(ctx context.Context, gone <-chan struct{}) (*inspected, error) {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, sdk.ErrDetached) {
-		return cause
+		return nil, cause
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	_, err := a.end(stop, gone)
-	return errors.Join(cause, err)
+	state, err := a.end(stop, gone)
+	return state, errors.Join(cause, err)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
 )
@@ -23,46 +24,88 @@ type Outputs struct {
 	Receipt   contract.Receipt `json:"receipt"`
 }
 
-// result makes the outputs of a container that has ended, or the failure that its end is.
+// result makes the outputs of a container that has ended, or the failure that its end is. Of one that failed nothing is left, so that the time that
+// takes is in the receipt.
 func (a *run) result(ctx context.Context, state *inspected, endedBy string, o *output) (any, error) {
+	out, err := a.outputs(ctx, state, endedBy)
+	if err != nil {
+		return nil, err
+	}
+	out.Stdout, out.Stderr, out.Truncated = o.stdout.text(), o.stderr.text(), o.stdout.truncated || o.stderr.truncated
+	out.Log = sdk.File(o.file.Name(), "log", "text/plain; charset=utf-8")
+	if out.Receipt.EndedBy == contract.EndedByExit && slices.Contains(a.in.SuccessExitCodes, state.exitCode) {
+		a.times.tell(&out.Receipt, state.startedAt, state.finishedAt, time.Now())
+		return out, nil
+	}
+	err = a.cleanup(ctx)
+	a.removed = err == nil
+	a.times.tell(&out.Receipt, state.startedAt, state.finishedAt, time.Now())
+	return nil, errors.Join(a.failure(out), err)
+}
+
+// outputs are what is known of a container that has ended, apart from what it wrote.
+func (a *run) outputs(ctx context.Context, state *inspected, endedBy string) (Outputs, error) {
 	usage := a.watch.final(ctx)
 	if endedBy == "" {
-		endedBy = a.whatEnded(ctx, state, a.watch.oomSeen(usage))
+		endedBy = a.whatEnded(state, a.watch.oomSeen(usage), a.atMemoryLimit(usage))
 	}
 	hostname, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("naming the host: %w", err)
+		return Outputs{}, fmt.Errorf("naming the host: %w", err)
 	}
-	out := Outputs{
-		ExitCode: state.exitCode, Stdout: o.stdout.text(), Stderr: o.stderr.text(),
-		Truncated: o.stdout.truncated || o.stderr.truncated,
-		Log:       sdk.File(o.file.Name(), "log", "text/plain; charset=utf-8"),
-		Receipt: contract.Receipt{
-			Limits: a.watch.limits, MemoryPeak: usage.MemoryPeak, CPUTime: usage.CPUTime, CPUThrottled: usage.CPUThrottled,
-			PidsPeak: usage.PidsPeak, QueuedMS: a.req.Queued.Milliseconds(), PullMS: a.times.pull.Milliseconds(), CreateMS: a.times.create.Milliseconds(),
-			RunMS: max(state.finishedAt.Sub(state.startedAt), 0).Milliseconds(), CleanupMS: a.times.cleanup.Milliseconds(),
-			EndedBy: endedBy, StartedAt: state.startedAt.UTC().Format(time.RFC3339Nano), Host: hostname,
-		},
-	}
-	if !state.finishedAt.IsZero() {
-		out.Receipt.CleanupMS = max(time.Since(state.finishedAt), 0).Milliseconds()
-	}
-	if endedBy == contract.EndedByExit && slices.Contains(a.in.SuccessExitCodes, state.exitCode) {
-		return out, nil
-	}
-	return nil, a.failure(out)
+	return Outputs{ExitCode: state.exitCode, Receipt: contract.Receipt{
+		Limits: a.watch.limits, MemoryPeak: usage.MemoryPeak, CPUTime: usage.CPUTime, CPUThrottled: usage.CPUThrottled, PidsPeak: usage.PidsPeak,
+		EndedBy: endedBy, StartedAt: state.startedAt.UTC().Format(time.RFC3339Nano), Host: hostname,
+	}}, nil
 }
 
-// whatEnded tells what ended a container that nobody of us stopped.
-func (a *run) whatEnded(ctx context.Context, state *inspected, oom bool) string {
-	ran := state.finishedAt.Sub(state.startedAt)
+// stopped is what a cancelled step ends with: the cancel, and what is known of the container that it stopped.
+type stopped struct{ cause, failure error }
+
+func (s *stopped) Error() string { return s.cause.Error() }
+
+func (s *stopped) Unwrap() []error { return []error{s.cause, s.failure} }
+
+// cancelled is the end of a container that a cancel stopped.
+func (a *run) cancelled(ctx context.Context, state *inspected, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	defer cancel()
+	out, err := a.outputs(ctx, state, contract.EndedByCancelled)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	err = a.cleanup(ctx)
+	a.removed = err == nil
+	a.times.tell(&out.Receipt, state.startedAt, state.finishedAt, time.Now())
+	return errors.Join(&stopped{cause, sdk.Failed(contract.EndedByCancelled, out, errors.New("the container was stopped"))}, err)
+}
+
+// slack is how much longer than its time limit a container may seem to have run that ended by itself: Podman notes the start and the end a
+// moment after they were.
+const slack = time.Second
+
+// The exit codes that are not the code's own.
+const (
+	exitKilled = 128 + 9 // by SIGKILL, as a shell says it; Podman and its init do the same
+	exitSignal = 128     // and more: by the signal of that number
+	maxSignal  = 64
+)
+
+// whatEnded tells what ended a container that this attempt did not stop. oom tells that the kernel was seen to kill for memory, atLimit that it may
+// have, when nobody looked.
+func (a *run) whatEnded(state *inspected, oom, atLimit bool) string {
+	ran, code := state.finishedAt.Sub(state.startedAt), state.exitCode
+	killed := code == exitKilled && (oom || state.oomKilled || atLimit)
 	switch {
-	case state.exitCode != 0 && (oom || state.oomKilled || state.exitCode == 137 && a.atMemoryLimit(ctx)):
+	case killed, (oom || state.oomKilled) && code > 0 && !slices.Contains(a.in.SuccessExitCodes, code):
+		// Where a child was killed, its parent may have gone on: if it failed, that is why.
 		return contract.EndedByOOM
-	case state.exitCode < 0 && ran >= a.in.TimeLimit.Std(), ran > a.in.TimeLimit.Std()+backstop*time.Second/2:
-		// Podman's own timeout, which stands in for us when nobody was there, leaves -1.
+	case code < 0 && ran >= a.in.TimeLimit.Std():
+		// Podman's own timeout, which stands in for us when nobody is there, leaves -1.
 		return contract.EndedByTimeLimit
-	case state.exitCode > 128 && state.exitCode <= 128+64:
+	case a.adopted && ran > a.in.TimeLimit.Std()+slack:
+		return contract.EndedByTimeLimit // it would have been stopped, had somebody been there
+	case code > exitSignal && code <= exitSignal+maxSignal:
 		return contract.EndedBySignal
 	default:
 		return contract.EndedByExit
@@ -70,12 +113,8 @@ func (a *run) whatEnded(ctx context.Context, state *inspected, oom bool) string 
 }
 
 // atMemoryLimit tells whether an adopted container, whose own counters went with its group, was at its memory limit.
-func (a *run) atMemoryLimit(ctx context.Context) bool {
-	if !a.adopted {
-		return false
-	}
-	peak := a.watch.final(ctx).MemoryPeak
-	return peak != nil && a.watch.limits.Memory > 0 && *peak >= a.watch.limits.Memory
+func (a *run) atMemoryLimit(u cgroup.Usage) bool {
+	return a.adopted && u.MemoryPeak != nil && a.watch.limits.Memory > 0 && *u.MemoryPeak >= a.watch.limits.Memory
 }
 
 // failure is what is wrong with the end of a container, with all that is known of it.

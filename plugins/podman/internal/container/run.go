@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
 	"github.com/containerpub/cpub/plugins/podman/internal/image"
 	"github.com/containerpub/cpub/sdk"
@@ -33,6 +34,7 @@ type run struct {
 
 	times   times
 	adopted bool
+	removed bool // nothing is left to clean up
 	watch   *watch
 	stdin   *stdin
 	freeIDs func()
@@ -41,15 +43,21 @@ type run struct {
 	saved checkpoint
 }
 
-// times are what the receipt tells of the phases.
-type times struct{ pull, create, cleanup time.Duration }
-
 // checkpoint is what an attempt leaves for the one that follows if it is lost.
 type checkpoint struct {
 	StdinSent bool            `json:"stdin_sent,omitempty"`
+	QueuedMS  int64           `json:"queued_ms,omitempty"`
+	BeganAt   time.Time       `json:"began_at,omitzero"`
 	PullMS    int64           `json:"pull_ms,omitempty"`
-	CreateMS  int64           `json:"create_ms,omitempty"`
 	Limits    contract.Limits `json:"limits"`
+	// What the counters stood at before the start.
+	CPUTime      *float64 `json:"cpu_time,omitempty"`
+	CPUThrottled *float64 `json:"cpu_throttled,omitempty"`
+}
+
+// start is what the counters stood at before the start.
+func (c checkpoint) start() cgroup.Usage {
+	return cgroup.Usage{CPUTime: c.CPUTime, CPUThrottled: c.CPUThrottled}
 }
 
 // save changes the checkpoint.
@@ -64,6 +72,7 @@ func (a *run) save(change func(*checkpoint)) error {
 // before returned. On success the container stays, stopped, until Release, so that an attempt that must answer again can; on
 // failure and cancel it is removed; when the host detaches, it runs on.
 func (r *Runner) Run(ctx context.Context, req *sdk.Request) (any, error) {
+	began := time.Now()
 	in, err := Decode(req)
 	if err != nil {
 		return nil, err
@@ -71,17 +80,17 @@ func (r *Runner) Run(ctx context.Context, req *sdk.Request) (any, error) {
 	if err := Enforceable(ctx, r.Client, in.AllowUnenforcedLimits); err != nil {
 		return nil, err
 	}
-	a := &run{Runner: r, req: req, in: in, freeIDs: func() {}}
+	a := &run{Runner: r, req: req, in: in, freeIDs: func() {}, times: times{began: began, queued: req.Queued}}
 	defer func() {
 		a.stdin.close()
 		a.watch.close()
 		a.freeIDs()
 	}()
 	out, err := a.do(ctx)
-	if err != nil && !errors.Is(context.Cause(ctx), sdk.ErrDetached) {
+	if err != nil && !a.removed && !errors.Is(context.Cause(ctx), sdk.ErrDetached) {
 		err = errors.Join(err, a.cleanup(ctx))
 	}
-	if err != nil && ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil && !errors.As(err, new(*stopped)) {
 		return nil, context.Cause(ctx)
 	}
 	return out, err
@@ -127,8 +136,7 @@ func (a *run) adopt(ctx context.Context) (*inspected, error) {
 		return nil, a.Remove(ctx, a.req.Key)
 	}
 	a.adopted, a.saved = true, cp
-	a.times.pull = time.Duration(cp.PullMS) * time.Millisecond
-	a.times.create = time.Duration(cp.CreateMS) * time.Millisecond
+	a.times.adopt(cp)
 	a.req.Logf("adopting the container of an earlier attempt (%s)", state.status)
 	return state, nil
 }

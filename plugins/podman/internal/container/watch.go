@@ -39,6 +39,9 @@ type watch struct {
 	usage  cgroup.Usage
 	start  cgroup.Usage // before the user's code
 	oom    *cgroup.OOMWatch
+	// scoped tells that systemd has the groups: it takes that of the container's monitor away, so that nobody can tell what of the group
+	// above was the monitor's.
+	scoped bool
 }
 
 func newWatch(ctx context.Context, limits contract.Limits, group cgroup.Group) *watch {
@@ -50,31 +53,69 @@ func newWatch(ctx context.Context, limits contract.Limits, group cgroup.Group) *
 	return w
 }
 
-// sample reads the counters once more.
-func (w *watch) sample(ctx context.Context) { w.usage = w.usage.Merge(w.group.Usage(ctx)) }
+// sample reads the counters once more. The peak of processes before the start was that of the runtime: until it is passed, what is counted now
+// tells more.
+func (w *watch) sample(ctx context.Context) {
+	now := w.group.Usage(ctx)
+	if now.PidsPeak != nil && w.start.PidsPeak != nil && *now.PidsPeak <= *w.start.PidsPeak {
+		now.PidsPeak = nil
+	}
+	w.usage = w.usage.Merge(now)
+}
 
-// final is what the container used. What was never seen in its own group, which is gone, is taken from the group above.
+// final is what the container used since its start. What cannot be told for certain is nil.
 func (w *watch) final(ctx context.Context) cgroup.Usage {
 	w.sample(ctx)
-	u, parent := w.usage, w.group.Parent().Usage(ctx)
-	if u.MemoryPeak == nil {
-		u.MemoryPeak = parent.MemoryPeak
+	u := w.usage
+	if u.CPUTime == nil && u.MemoryPeak == nil {
+		u = w.fromAbove(ctx)
+	} else if above := w.group.Parent().Usage(ctx); above.OOMKills != nil && u.OOMKills != nil && *above.OOMKills > *u.OOMKills {
+		u.OOMKills = above.OOMKills // the last look at the group may have been before the kill
 	}
-	// The parent counts conmon's few pages too.
+	u.CPUTime, u.CPUThrottled = since(u.CPUTime, w.start.CPUTime), since(u.CPUThrottled, w.start.CPUThrottled)
 	if u.MemoryPeak != nil && w.limits.Memory > 0 && *u.MemoryPeak > w.limits.Memory {
 		limit := w.limits.Memory
-		u.MemoryPeak = &limit
+		u.MemoryPeak = &limit // the group above counts a little more than the container
 	}
-	if u.OOMKills == nil || parent.OOMKills != nil && *parent.OOMKills > *u.OOMKills {
-		u.OOMKills = parent.OOMKills
-	}
-	if u.CPUTime == nil {
-		u.CPUTime = parent.CPUTime
-	} else if w.start.CPUTime != nil {
-		used := max(*u.CPUTime-*w.start.CPUTime, 0)
-		u.CPUTime = &used
+	if u.PidsRefused != nil && *u.PidsRefused > 0 && w.limits.Pids > 0 {
+		limit := w.limits.Pids
+		u.PidsPeak = &limit
 	}
 	return u
+}
+
+// monitors is the group, beside the container's, of its monitor: conmon, and the podman that cleans up at the end.
+const monitors = "conmon"
+
+// fromAbove is what the group above tells of a container whose own group is gone: what both it and the monitor used, less what the
+// monitor did, where that is known. The kernel throttles by the group, so of that nothing is left.
+func (w *watch) fromAbove(ctx context.Context) cgroup.Usage {
+	above, monitor := w.group.Parent().Usage(ctx), w.group.Parent().Child(monitors).Usage(ctx)
+	u := cgroup.Usage{OOMKills: above.OOMKills}
+	if w.scoped {
+		return u
+	}
+	u.CPUTime = since(above.CPUTime, monitor.CPUTime)
+	// The monitor's peak and the container's were not at the same time: where it is not small, nobody knows what was whose.
+	if p := monitor.MemoryPeak; p == nil || above.MemoryPeak != nil && *p*small <= *above.MemoryPeak {
+		u.MemoryPeak = above.MemoryPeak
+	}
+	if p := monitor.PidsPeak; p == nil || *p == 0 {
+		u.PidsPeak = above.PidsPeak
+	}
+	return u
+}
+
+// small is which part of a figure does not make it wrong: a twentieth.
+const small = 20
+
+// since is what a counter has gained.
+func since(now, start *float64) *float64 {
+	if now == nil || start == nil {
+		return now
+	}
+	gained := max(*now-*start, 0)
+	return &gained
 }
 
 // oomSeen tells whether the kernel killed for memory.
