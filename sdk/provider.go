@@ -17,7 +17,7 @@ import (
 //
 // Lifecycle: Info may be called at any time, also before Configure, and must not depend on the machine. Configure is called
 // once, before any step runs. Steps then run concurrently until the process is told to end: by the end of its host at the
-// latest. Further abilities are the small interfaces Checker, Releaser and Sweeper.
+// latest. Further abilities are the small interfaces Checker, Releaser, Sweeper, Lister, Pruner and Sheller.
 type Provider interface {
 	// Info describes the provider. It always returns the same.
 	Info() Info

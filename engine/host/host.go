@@ -32,6 +32,8 @@ type Options struct {
 	StateDir string
 	// Reattach is the value of CPUB_REATTACH_PROVIDERS: providers that somebody else started.
 	Reattach string
+	// Partial tells that an instance that does not start is no failure of New: what is asked of it later fails, and says why.
+	Partial bool
 	// Logger takes what the host and the providers have to say; slog's default if nil.
 	Logger *slog.Logger
 
@@ -142,7 +144,10 @@ func (h *Host) open(ctx context.Context) (err error) {
 	var started sync.WaitGroup
 	for n, i := range h.order {
 		started.Go(func() {
-			if err := i.begin(ctx); err != nil {
+			if err := i.begin(ctx); err != nil && h.opts.Partial {
+				i.failed = fmt.Errorf("provider instance %s does not start: %w", i.ID(), err)
+				return
+			} else if err != nil {
 				errs[n] = fmt.Errorf("provider instance %s: %w", i.ID(), err)
 				return
 			}

@@ -25,6 +25,7 @@ type instance struct {
 	stateDir string
 	binary   string        // digest of the program; empty for one that somebody else started
 	slots    chan struct{} // nil: without limit
+	failed   error         // why it never started, in a host that lives with that
 
 	mu       sync.Mutex
 	info     sdk.Info
@@ -182,6 +183,9 @@ func (i *instance) drop(s *session, why error) {
 
 // wait gives the running provider. Where it is down, it waits a while for it to come back.
 func (i *instance) wait(ctx context.Context) (*session, error) {
+	if i.failed != nil {
+		return nil, i.failed
+	}
 	limit := time.NewTimer(i.host.opts.times.down)
 	defer limit.Stop()
 	for {

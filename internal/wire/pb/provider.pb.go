@@ -1946,6 +1946,807 @@ func (x *SweepResponse) GetError() *Error {
 	return nil
 }
 
+type InventoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it takes on disk.
+	Sizes bool `protobuf:"varint,1,opt,name=sizes,proto3" json:"sizes,omitempty"`
+	// What that which runs is using now.
+	Usage         bool `protobuf:"varint,2,opt,name=usage,proto3" json:"usage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InventoryRequest) Reset() {
+	*x = InventoryRequest{}
+	mi := &file_provider_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InventoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InventoryRequest) ProtoMessage() {}
+
+func (x *InventoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InventoryRequest.ProtoReflect.Descriptor instead.
+func (*InventoryRequest) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *InventoryRequest) GetSizes() bool {
+	if x != nil {
+		return x.Sizes
+	}
+	return false
+}
+
+func (x *InventoryRequest) GetUsage() bool {
+	if x != nil {
+		return x.Usage
+	}
+	return false
+}
+
+// ItemsResponse is a part of a list: some hundred items at most.
+type ItemsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*Item                `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	Error         *Error                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ItemsResponse) Reset() {
+	*x = ItemsResponse{}
+	mi := &file_provider_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ItemsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ItemsResponse) ProtoMessage() {}
+
+func (x *ItemsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ItemsResponse.ProtoReflect.Descriptor instead.
+func (*ItemsResponse) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ItemsResponse) GetItems() []*Item {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *ItemsResponse) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+// Item is one thing of ours.
+type Item struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as "container", "image", "volume", "pod" or "layers".
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Id   string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// Whose it is, where that is known: as in Start.
+	Run  string `protobuf:"bytes,4,opt,name=run,proto3" json:"run,omitempty"`
+	Step string `protobuf:"bytes,5,opt,name=step,proto3" json:"step,omitempty"`
+	Key  string `protobuf:"bytes,6,opt,name=key,proto3" json:"key,omitempty"`
+	// Milliseconds since 1970; 0: unknown.
+	CreatedMs int64 `protobuf:"varint,7,opt,name=created_ms,json=createdMs,proto3" json:"created_ms,omitempty"`
+	// What would be free without it, and what it needs beside and shares with others; -1: unknown.
+	Bytes       int64 `protobuf:"varint,8,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	SharedBytes int64 `protobuf:"varint,9,opt,name=shared_bytes,json=sharedBytes,proto3" json:"shared_bytes,omitempty"`
+	// Such as "running" or "exited"; empty for what has no state.
+	State         string `protobuf:"bytes,10,opt,name=state,proto3" json:"state,omitempty"`
+	Usage         *Usage `protobuf:"bytes,11,opt,name=usage,proto3" json:"usage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Item) Reset() {
+	*x = Item{}
+	mi := &file_provider_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Item) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Item) ProtoMessage() {}
+
+func (x *Item) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Item.ProtoReflect.Descriptor instead.
+func (*Item) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Item) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Item) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Item) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Item) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Item) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *Item) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Item) GetCreatedMs() int64 {
+	if x != nil {
+		return x.CreatedMs
+	}
+	return 0
+}
+
+func (x *Item) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Item) GetSharedBytes() int64 {
+	if x != nil {
+		return x.SharedBytes
+	}
+	return 0
+}
+
+func (x *Item) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Item) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+// Usage is what something that runs is using. A number that is not known, and a limit that there is not, is -1.
+type Usage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it was read: milliseconds since 1970.
+	AtMs        int64 `protobuf:"varint,1,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	Memory      int64 `protobuf:"varint,2,opt,name=memory,proto3" json:"memory,omitempty"`
+	MemoryLimit int64 `protobuf:"varint,3,opt,name=memory_limit,json=memoryLimit,proto3" json:"memory_limit,omitempty"`
+	// Nanoseconds of CPU time since its start.
+	CpuNs int64 `protobuf:"varint,4,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
+	// CPUs.
+	CpuLimit  float64 `protobuf:"fixed64,5,opt,name=cpu_limit,json=cpuLimit,proto3" json:"cpu_limit,omitempty"`
+	Pids      int64   `protobuf:"varint,6,opt,name=pids,proto3" json:"pids,omitempty"`
+	PidsLimit int64   `protobuf:"varint,7,opt,name=pids_limit,json=pidsLimit,proto3" json:"pids_limit,omitempty"`
+	// When its time is over: milliseconds since 1970.
+	UntilMs       int64 `protobuf:"varint,8,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Usage) Reset() {
+	*x = Usage{}
+	mi := &file_provider_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Usage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Usage) ProtoMessage() {}
+
+func (x *Usage) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Usage.ProtoReflect.Descriptor instead.
+func (*Usage) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Usage) GetAtMs() int64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+func (x *Usage) GetMemory() int64 {
+	if x != nil {
+		return x.Memory
+	}
+	return 0
+}
+
+func (x *Usage) GetMemoryLimit() int64 {
+	if x != nil {
+		return x.MemoryLimit
+	}
+	return 0
+}
+
+func (x *Usage) GetCpuNs() int64 {
+	if x != nil {
+		return x.CpuNs
+	}
+	return 0
+}
+
+func (x *Usage) GetCpuLimit() float64 {
+	if x != nil {
+		return x.CpuLimit
+	}
+	return 0
+}
+
+func (x *Usage) GetPids() int64 {
+	if x != nil {
+		return x.Pids
+	}
+	return 0
+}
+
+func (x *Usage) GetPidsLimit() int64 {
+	if x != nil {
+		return x.PidsLimit
+	}
+	return 0
+}
+
+func (x *Usage) GetUntilMs() int64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
+}
+
+type PruneRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in SweepRequest.
+	LiveRuns []string `protobuf:"bytes,1,rep,name=live_runs,json=liveRuns,proto3" json:"live_runs,omitempty"`
+	GraceMs  int64    `protobuf:"varint,2,opt,name=grace_ms,json=graceMs,proto3" json:"grace_ms,omitempty"`
+	// Only tell what would be removed.
+	DryRun        bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PruneRequest) Reset() {
+	*x = PruneRequest{}
+	mi := &file_provider_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PruneRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PruneRequest) ProtoMessage() {}
+
+func (x *PruneRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PruneRequest.ProtoReflect.Descriptor instead.
+func (*PruneRequest) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *PruneRequest) GetLiveRuns() []string {
+	if x != nil {
+		return x.LiveRuns
+	}
+	return nil
+}
+
+func (x *PruneRequest) GetGraceMs() int64 {
+	if x != nil {
+		return x.GraceMs
+	}
+	return 0
+}
+
+func (x *PruneRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+type ShellRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Message:
+	//
+	//	*ShellRequest_Start
+	//	*ShellRequest_Input
+	//	*ShellRequest_Resize
+	Message       isShellRequest_Message `protobuf_oneof:"message"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShellRequest) Reset() {
+	*x = ShellRequest{}
+	mi := &file_provider_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShellRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShellRequest) ProtoMessage() {}
+
+func (x *ShellRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShellRequest.ProtoReflect.Descriptor instead.
+func (*ShellRequest) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ShellRequest) GetMessage() isShellRequest_Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *ShellRequest) GetStart() *ShellStart {
+	if x != nil {
+		if x, ok := x.Message.(*ShellRequest_Start); ok {
+			return x.Start
+		}
+	}
+	return nil
+}
+
+func (x *ShellRequest) GetInput() []byte {
+	if x != nil {
+		if x, ok := x.Message.(*ShellRequest_Input); ok {
+			return x.Input
+		}
+	}
+	return nil
+}
+
+func (x *ShellRequest) GetResize() *TerminalSize {
+	if x != nil {
+		if x, ok := x.Message.(*ShellRequest_Resize); ok {
+			return x.Resize
+		}
+	}
+	return nil
+}
+
+type isShellRequest_Message interface {
+	isShellRequest_Message()
+}
+
+type ShellRequest_Start struct {
+	Start *ShellStart `protobuf:"bytes,1,opt,name=start,proto3,oneof"`
+}
+
+type ShellRequest_Input struct {
+	Input []byte `protobuf:"bytes,2,opt,name=input,proto3,oneof"`
+}
+
+type ShellRequest_Resize struct {
+	Resize *TerminalSize `protobuf:"bytes,3,opt,name=resize,proto3,oneof"`
+}
+
+func (*ShellRequest_Start) isShellRequest_Message() {}
+
+func (*ShellRequest_Input) isShellRequest_Message() {}
+
+func (*ShellRequest_Resize) isShellRequest_Message() {}
+
+type ShellStart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The step as it was asked for. Its key is one that nothing else has.
+	Step *Start `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// Instead of a shell.
+	Command     []string `protobuf:"bytes,2,rep,name=command,proto3" json:"command,omitempty"`
+	TimeLimitMs int64    `protobuf:"varint,3,opt,name=time_limit_ms,json=timeLimitMs,proto3" json:"time_limit_ms,omitempty"`
+	// Input and output are a terminal.
+	Terminal      bool          `protobuf:"varint,4,opt,name=terminal,proto3" json:"terminal,omitempty"`
+	Size          *TerminalSize `protobuf:"bytes,5,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShellStart) Reset() {
+	*x = ShellStart{}
+	mi := &file_provider_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShellStart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShellStart) ProtoMessage() {}
+
+func (x *ShellStart) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShellStart.ProtoReflect.Descriptor instead.
+func (*ShellStart) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ShellStart) GetStep() *Start {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+func (x *ShellStart) GetCommand() []string {
+	if x != nil {
+		return x.Command
+	}
+	return nil
+}
+
+func (x *ShellStart) GetTimeLimitMs() int64 {
+	if x != nil {
+		return x.TimeLimitMs
+	}
+	return 0
+}
+
+func (x *ShellStart) GetTerminal() bool {
+	if x != nil {
+		return x.Terminal
+	}
+	return false
+}
+
+func (x *ShellStart) GetSize() *TerminalSize {
+	if x != nil {
+		return x.Size
+	}
+	return nil
+}
+
+type TerminalSize struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Columns       uint32                 `protobuf:"varint,1,opt,name=columns,proto3" json:"columns,omitempty"`
+	Rows          uint32                 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TerminalSize) Reset() {
+	*x = TerminalSize{}
+	mi := &file_provider_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TerminalSize) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TerminalSize) ProtoMessage() {}
+
+func (x *TerminalSize) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TerminalSize.ProtoReflect.Descriptor instead.
+func (*TerminalSize) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *TerminalSize) GetColumns() uint32 {
+	if x != nil {
+		return x.Columns
+	}
+	return 0
+}
+
+func (x *TerminalSize) GetRows() uint32 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+type ShellResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Message:
+	//
+	//	*ShellResponse_Output
+	//	*ShellResponse_ErrorOutput
+	//	*ShellResponse_Notice
+	//	*ShellResponse_Ended
+	Message       isShellResponse_Message `protobuf_oneof:"message"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShellResponse) Reset() {
+	*x = ShellResponse{}
+	mi := &file_provider_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShellResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShellResponse) ProtoMessage() {}
+
+func (x *ShellResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShellResponse.ProtoReflect.Descriptor instead.
+func (*ShellResponse) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ShellResponse) GetMessage() isShellResponse_Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *ShellResponse) GetOutput() []byte {
+	if x != nil {
+		if x, ok := x.Message.(*ShellResponse_Output); ok {
+			return x.Output
+		}
+	}
+	return nil
+}
+
+func (x *ShellResponse) GetErrorOutput() []byte {
+	if x != nil {
+		if x, ok := x.Message.(*ShellResponse_ErrorOutput); ok {
+			return x.ErrorOutput
+		}
+	}
+	return nil
+}
+
+func (x *ShellResponse) GetNotice() string {
+	if x != nil {
+		if x, ok := x.Message.(*ShellResponse_Notice); ok {
+			return x.Notice
+		}
+	}
+	return ""
+}
+
+func (x *ShellResponse) GetEnded() *ShellEnded {
+	if x != nil {
+		if x, ok := x.Message.(*ShellResponse_Ended); ok {
+			return x.Ended
+		}
+	}
+	return nil
+}
+
+type isShellResponse_Message interface {
+	isShellResponse_Message()
+}
+
+type ShellResponse_Output struct {
+	// Of the terminal, or of stdout.
+	Output []byte `protobuf:"bytes,1,opt,name=output,proto3,oneof"`
+}
+
+type ShellResponse_ErrorOutput struct {
+	ErrorOutput []byte `protobuf:"bytes,2,opt,name=error_output,json=errorOutput,proto3,oneof"`
+}
+
+type ShellResponse_Notice struct {
+	// The provider's own words, of what is done before the shell is there.
+	Notice string `protobuf:"bytes,3,opt,name=notice,proto3,oneof"`
+}
+
+type ShellResponse_Ended struct {
+	Ended *ShellEnded `protobuf:"bytes,4,opt,name=ended,proto3,oneof"`
+}
+
+func (*ShellResponse_Output) isShellResponse_Message() {}
+
+func (*ShellResponse_ErrorOutput) isShellResponse_Message() {}
+
+func (*ShellResponse_Notice) isShellResponse_Message() {}
+
+func (*ShellResponse_Ended) isShellResponse_Message() {}
+
+type ShellEnded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ExitCode      int32                  `protobuf:"varint,1,opt,name=exit_code,json=exitCode,proto3" json:"exit_code,omitempty"`
+	Error         *Error                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShellEnded) Reset() {
+	*x = ShellEnded{}
+	mi := &file_provider_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShellEnded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShellEnded) ProtoMessage() {}
+
+func (x *ShellEnded) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShellEnded.ProtoReflect.Descriptor instead.
+func (*ShellEnded) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ShellEnded) GetExitCode() int32 {
+	if x != nil {
+		return x.ExitCode
+	}
+	return 0
+}
+
+func (x *ShellEnded) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
 var File_provider_proto protoreflect.FileDescriptor
 
 const file_provider_proto_rawDesc = "" +
@@ -2090,14 +2891,76 @@ const file_provider_proto_rawDesc = "" +
 	"\bgrace_ms\x18\x02 \x01(\x03R\agraceMs\"X\n" +
 	"\rSweepResponse\x12\x18\n" +
 	"\aremoved\x18\x01 \x01(\x03R\aremoved\x12-\n" +
-	"\x05error\x18\x02 \x01(\v2\x17.cpub.provider.v1.ErrorR\x05error2\xdf\x03\n" +
+	"\x05error\x18\x02 \x01(\v2\x17.cpub.provider.v1.ErrorR\x05error\">\n" +
+	"\x10InventoryRequest\x12\x14\n" +
+	"\x05sizes\x18\x01 \x01(\bR\x05sizes\x12\x14\n" +
+	"\x05usage\x18\x02 \x01(\bR\x05usage\"l\n" +
+	"\rItemsResponse\x12,\n" +
+	"\x05items\x18\x01 \x03(\v2\x16.cpub.provider.v1.ItemR\x05items\x12-\n" +
+	"\x05error\x18\x02 \x01(\v2\x17.cpub.provider.v1.ErrorR\x05error\"\x93\x02\n" +
+	"\x04Item\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x10\n" +
+	"\x03run\x18\x04 \x01(\tR\x03run\x12\x12\n" +
+	"\x04step\x18\x05 \x01(\tR\x04step\x12\x10\n" +
+	"\x03key\x18\x06 \x01(\tR\x03key\x12\x1d\n" +
+	"\n" +
+	"created_ms\x18\a \x01(\x03R\tcreatedMs\x12\x14\n" +
+	"\x05bytes\x18\b \x01(\x03R\x05bytes\x12!\n" +
+	"\fshared_bytes\x18\t \x01(\x03R\vsharedBytes\x12\x14\n" +
+	"\x05state\x18\n" +
+	" \x01(\tR\x05state\x12-\n" +
+	"\x05usage\x18\v \x01(\v2\x17.cpub.provider.v1.UsageR\x05usage\"\xd9\x01\n" +
+	"\x05Usage\x12\x13\n" +
+	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x16\n" +
+	"\x06memory\x18\x02 \x01(\x03R\x06memory\x12!\n" +
+	"\fmemory_limit\x18\x03 \x01(\x03R\vmemoryLimit\x12\x15\n" +
+	"\x06cpu_ns\x18\x04 \x01(\x03R\x05cpuNs\x12\x1b\n" +
+	"\tcpu_limit\x18\x05 \x01(\x01R\bcpuLimit\x12\x12\n" +
+	"\x04pids\x18\x06 \x01(\x03R\x04pids\x12\x1d\n" +
+	"\n" +
+	"pids_limit\x18\a \x01(\x03R\tpidsLimit\x12\x19\n" +
+	"\buntil_ms\x18\b \x01(\x03R\auntilMs\"_\n" +
+	"\fPruneRequest\x12\x1b\n" +
+	"\tlive_runs\x18\x01 \x03(\tR\bliveRuns\x12\x19\n" +
+	"\bgrace_ms\x18\x02 \x01(\x03R\agraceMs\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"\xa1\x01\n" +
+	"\fShellRequest\x124\n" +
+	"\x05start\x18\x01 \x01(\v2\x1c.cpub.provider.v1.ShellStartH\x00R\x05start\x12\x16\n" +
+	"\x05input\x18\x02 \x01(\fH\x00R\x05input\x128\n" +
+	"\x06resize\x18\x03 \x01(\v2\x1e.cpub.provider.v1.TerminalSizeH\x00R\x06resizeB\t\n" +
+	"\amessage\"\xc7\x01\n" +
+	"\n" +
+	"ShellStart\x12+\n" +
+	"\x04step\x18\x01 \x01(\v2\x17.cpub.provider.v1.StartR\x04step\x12\x18\n" +
+	"\acommand\x18\x02 \x03(\tR\acommand\x12\"\n" +
+	"\rtime_limit_ms\x18\x03 \x01(\x03R\vtimeLimitMs\x12\x1a\n" +
+	"\bterminal\x18\x04 \x01(\bR\bterminal\x122\n" +
+	"\x04size\x18\x05 \x01(\v2\x1e.cpub.provider.v1.TerminalSizeR\x04size\"<\n" +
+	"\fTerminalSize\x12\x18\n" +
+	"\acolumns\x18\x01 \x01(\rR\acolumns\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\rR\x04rows\"\xa9\x01\n" +
+	"\rShellResponse\x12\x18\n" +
+	"\x06output\x18\x01 \x01(\fH\x00R\x06output\x12#\n" +
+	"\ferror_output\x18\x02 \x01(\fH\x00R\verrorOutput\x12\x18\n" +
+	"\x06notice\x18\x03 \x01(\tH\x00R\x06notice\x124\n" +
+	"\x05ended\x18\x04 \x01(\v2\x1c.cpub.provider.v1.ShellEndedH\x00R\x05endedB\t\n" +
+	"\amessage\"X\n" +
+	"\n" +
+	"ShellEnded\x12\x1b\n" +
+	"\texit_code\x18\x01 \x01(\x05R\bexitCode\x12-\n" +
+	"\x05error\x18\x02 \x01(\v2\x17.cpub.provider.v1.ErrorR\x05error2\xcd\x05\n" +
 	"\bProvider\x12Q\n" +
 	"\bDescribe\x12!.cpub.provider.v1.DescribeRequest\x1a\".cpub.provider.v1.DescribeResponse\x12T\n" +
 	"\tConfigure\x12\".cpub.provider.v1.ConfigureRequest\x1a#.cpub.provider.v1.ConfigureResponse\x12H\n" +
 	"\x05Check\x12\x1e.cpub.provider.v1.CheckRequest\x1a\x1f.cpub.provider.v1.CheckResponse\x12F\n" +
 	"\x03Run\x12\x1c.cpub.provider.v1.RunRequest\x1a\x1d.cpub.provider.v1.RunResponse(\x010\x01\x12N\n" +
 	"\aRelease\x12 .cpub.provider.v1.ReleaseRequest\x1a!.cpub.provider.v1.ReleaseResponse\x12H\n" +
-	"\x05Sweep\x12\x1e.cpub.provider.v1.SweepRequest\x1a\x1f.cpub.provider.v1.SweepResponseB/Z-github.com/containerpub/cpub/internal/wire/pbb\x06proto3"
+	"\x05Sweep\x12\x1e.cpub.provider.v1.SweepRequest\x1a\x1f.cpub.provider.v1.SweepResponse\x12R\n" +
+	"\tInventory\x12\".cpub.provider.v1.InventoryRequest\x1a\x1f.cpub.provider.v1.ItemsResponse0\x01\x12J\n" +
+	"\x05Prune\x12\x1e.cpub.provider.v1.PruneRequest\x1a\x1f.cpub.provider.v1.ItemsResponse0\x01\x12L\n" +
+	"\x05Shell\x12\x1e.cpub.provider.v1.ShellRequest\x1a\x1f.cpub.provider.v1.ShellResponse(\x010\x01B/Z-github.com/containerpub/cpub/internal/wire/pbb\x06proto3"
 
 var (
 	file_provider_proto_rawDescOnce sync.Once
@@ -2111,7 +2974,7 @@ func file_provider_proto_rawDescGZIP() []byte {
 	return file_provider_proto_rawDescData
 }
 
-var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_provider_proto_goTypes = []any{
 	(*DescribeRequest)(nil),   // 0: cpub.provider.v1.DescribeRequest
 	(*DescribeResponse)(nil),  // 1: cpub.provider.v1.DescribeResponse
@@ -2142,14 +3005,24 @@ var file_provider_proto_goTypes = []any{
 	(*ReleaseResponse)(nil),   // 26: cpub.provider.v1.ReleaseResponse
 	(*SweepRequest)(nil),      // 27: cpub.provider.v1.SweepRequest
 	(*SweepResponse)(nil),     // 28: cpub.provider.v1.SweepResponse
-	nil,                       // 29: cpub.provider.v1.Start.FilesEntry
-	(*Object)(nil),            // 30: cpub.provider.v1.Object
+	(*InventoryRequest)(nil),  // 29: cpub.provider.v1.InventoryRequest
+	(*ItemsResponse)(nil),     // 30: cpub.provider.v1.ItemsResponse
+	(*Item)(nil),              // 31: cpub.provider.v1.Item
+	(*Usage)(nil),             // 32: cpub.provider.v1.Usage
+	(*PruneRequest)(nil),      // 33: cpub.provider.v1.PruneRequest
+	(*ShellRequest)(nil),      // 34: cpub.provider.v1.ShellRequest
+	(*ShellStart)(nil),        // 35: cpub.provider.v1.ShellStart
+	(*TerminalSize)(nil),      // 36: cpub.provider.v1.TerminalSize
+	(*ShellResponse)(nil),     // 37: cpub.provider.v1.ShellResponse
+	(*ShellEnded)(nil),        // 38: cpub.provider.v1.ShellEnded
+	nil,                       // 39: cpub.provider.v1.Start.FilesEntry
+	(*Object)(nil),            // 40: cpub.provider.v1.Object
 }
 var file_provider_proto_depIdxs = []int32{
-	30, // 0: cpub.provider.v1.DescribeResponse.config:type_name -> cpub.provider.v1.Object
+	40, // 0: cpub.provider.v1.DescribeResponse.config:type_name -> cpub.provider.v1.Object
 	2,  // 1: cpub.provider.v1.DescribeResponse.steps:type_name -> cpub.provider.v1.StepType
-	30, // 2: cpub.provider.v1.StepType.input:type_name -> cpub.provider.v1.Object
-	30, // 3: cpub.provider.v1.StepType.output:type_name -> cpub.provider.v1.Object
+	40, // 2: cpub.provider.v1.StepType.input:type_name -> cpub.provider.v1.Object
+	40, // 3: cpub.provider.v1.StepType.output:type_name -> cpub.provider.v1.Object
 	5,  // 4: cpub.provider.v1.ConfigureRequest.registries:type_name -> cpub.provider.v1.Registry
 	4,  // 5: cpub.provider.v1.ConfigureRequest.secrets:type_name -> cpub.provider.v1.Secret
 	24, // 6: cpub.provider.v1.ConfigureResponse.error:type_name -> cpub.provider.v1.Error
@@ -2160,7 +3033,7 @@ var file_provider_proto_depIdxs = []int32{
 	16, // 11: cpub.provider.v1.RunRequest.cancel:type_name -> cpub.provider.v1.Cancel
 	17, // 12: cpub.provider.v1.RunRequest.detach:type_name -> cpub.provider.v1.Detach
 	15, // 13: cpub.provider.v1.Start.rules:type_name -> cpub.provider.v1.Rules
-	29, // 14: cpub.provider.v1.Start.files:type_name -> cpub.provider.v1.Start.FilesEntry
+	39, // 14: cpub.provider.v1.Start.files:type_name -> cpub.provider.v1.Start.FilesEntry
 	13, // 15: cpub.provider.v1.Start.secrets:type_name -> cpub.provider.v1.SecretText
 	14, // 16: cpub.provider.v1.SecretText.parts:type_name -> cpub.provider.v1.SecretPart
 	19, // 17: cpub.provider.v1.RunResponse.log:type_name -> cpub.provider.v1.Log
@@ -2171,23 +3044,38 @@ var file_provider_proto_depIdxs = []int32{
 	24, // 22: cpub.provider.v1.Result.error:type_name -> cpub.provider.v1.Error
 	24, // 23: cpub.provider.v1.ReleaseResponse.error:type_name -> cpub.provider.v1.Error
 	24, // 24: cpub.provider.v1.SweepResponse.error:type_name -> cpub.provider.v1.Error
-	0,  // 25: cpub.provider.v1.Provider.Describe:input_type -> cpub.provider.v1.DescribeRequest
-	3,  // 26: cpub.provider.v1.Provider.Configure:input_type -> cpub.provider.v1.ConfigureRequest
-	7,  // 27: cpub.provider.v1.Provider.Check:input_type -> cpub.provider.v1.CheckRequest
-	11, // 28: cpub.provider.v1.Provider.Run:input_type -> cpub.provider.v1.RunRequest
-	25, // 29: cpub.provider.v1.Provider.Release:input_type -> cpub.provider.v1.ReleaseRequest
-	27, // 30: cpub.provider.v1.Provider.Sweep:input_type -> cpub.provider.v1.SweepRequest
-	1,  // 31: cpub.provider.v1.Provider.Describe:output_type -> cpub.provider.v1.DescribeResponse
-	6,  // 32: cpub.provider.v1.Provider.Configure:output_type -> cpub.provider.v1.ConfigureResponse
-	8,  // 33: cpub.provider.v1.Provider.Check:output_type -> cpub.provider.v1.CheckResponse
-	18, // 34: cpub.provider.v1.Provider.Run:output_type -> cpub.provider.v1.RunResponse
-	26, // 35: cpub.provider.v1.Provider.Release:output_type -> cpub.provider.v1.ReleaseResponse
-	28, // 36: cpub.provider.v1.Provider.Sweep:output_type -> cpub.provider.v1.SweepResponse
-	31, // [31:37] is the sub-list for method output_type
-	25, // [25:31] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	31, // 25: cpub.provider.v1.ItemsResponse.items:type_name -> cpub.provider.v1.Item
+	24, // 26: cpub.provider.v1.ItemsResponse.error:type_name -> cpub.provider.v1.Error
+	32, // 27: cpub.provider.v1.Item.usage:type_name -> cpub.provider.v1.Usage
+	35, // 28: cpub.provider.v1.ShellRequest.start:type_name -> cpub.provider.v1.ShellStart
+	36, // 29: cpub.provider.v1.ShellRequest.resize:type_name -> cpub.provider.v1.TerminalSize
+	12, // 30: cpub.provider.v1.ShellStart.step:type_name -> cpub.provider.v1.Start
+	36, // 31: cpub.provider.v1.ShellStart.size:type_name -> cpub.provider.v1.TerminalSize
+	38, // 32: cpub.provider.v1.ShellResponse.ended:type_name -> cpub.provider.v1.ShellEnded
+	24, // 33: cpub.provider.v1.ShellEnded.error:type_name -> cpub.provider.v1.Error
+	0,  // 34: cpub.provider.v1.Provider.Describe:input_type -> cpub.provider.v1.DescribeRequest
+	3,  // 35: cpub.provider.v1.Provider.Configure:input_type -> cpub.provider.v1.ConfigureRequest
+	7,  // 36: cpub.provider.v1.Provider.Check:input_type -> cpub.provider.v1.CheckRequest
+	11, // 37: cpub.provider.v1.Provider.Run:input_type -> cpub.provider.v1.RunRequest
+	25, // 38: cpub.provider.v1.Provider.Release:input_type -> cpub.provider.v1.ReleaseRequest
+	27, // 39: cpub.provider.v1.Provider.Sweep:input_type -> cpub.provider.v1.SweepRequest
+	29, // 40: cpub.provider.v1.Provider.Inventory:input_type -> cpub.provider.v1.InventoryRequest
+	33, // 41: cpub.provider.v1.Provider.Prune:input_type -> cpub.provider.v1.PruneRequest
+	34, // 42: cpub.provider.v1.Provider.Shell:input_type -> cpub.provider.v1.ShellRequest
+	1,  // 43: cpub.provider.v1.Provider.Describe:output_type -> cpub.provider.v1.DescribeResponse
+	6,  // 44: cpub.provider.v1.Provider.Configure:output_type -> cpub.provider.v1.ConfigureResponse
+	8,  // 45: cpub.provider.v1.Provider.Check:output_type -> cpub.provider.v1.CheckResponse
+	18, // 46: cpub.provider.v1.Provider.Run:output_type -> cpub.provider.v1.RunResponse
+	26, // 47: cpub.provider.v1.Provider.Release:output_type -> cpub.provider.v1.ReleaseResponse
+	28, // 48: cpub.provider.v1.Provider.Sweep:output_type -> cpub.provider.v1.SweepResponse
+	30, // 49: cpub.provider.v1.Provider.Inventory:output_type -> cpub.provider.v1.ItemsResponse
+	30, // 50: cpub.provider.v1.Provider.Prune:output_type -> cpub.provider.v1.ItemsResponse
+	37, // 51: cpub.provider.v1.Provider.Shell:output_type -> cpub.provider.v1.ShellResponse
+	43, // [43:52] is the sub-list for method output_type
+	34, // [34:43] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_provider_proto_init() }
@@ -2208,13 +3096,24 @@ func file_provider_proto_init() {
 		(*RunResponse_Heartbeat)(nil),
 		(*RunResponse_Result)(nil),
 	}
+	file_provider_proto_msgTypes[34].OneofWrappers = []any{
+		(*ShellRequest_Start)(nil),
+		(*ShellRequest_Input)(nil),
+		(*ShellRequest_Resize)(nil),
+	}
+	file_provider_proto_msgTypes[37].OneofWrappers = []any{
+		(*ShellResponse_Output)(nil),
+		(*ShellResponse_ErrorOutput)(nil),
+		(*ShellResponse_Notice)(nil),
+		(*ShellResponse_Ended)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_provider_proto_rawDesc), len(file_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,6 +30,9 @@ const (
 	Provider_Run_FullMethodName       = "/cpub.provider.v1.Provider/Run"
 	Provider_Release_FullMethodName   = "/cpub.provider.v1.Provider/Release"
 	Provider_Sweep_FullMethodName     = "/cpub.provider.v1.Provider/Sweep"
+	Provider_Inventory_FullMethodName = "/cpub.provider.v1.Provider/Inventory"
+	Provider_Prune_FullMethodName     = "/cpub.provider.v1.Provider/Prune"
+	Provider_Shell_FullMethodName     = "/cpub.provider.v1.Provider/Shell"
 )
 
 // ProviderClient is the client API for Provider service.
@@ -51,6 +54,14 @@ type ProviderClient interface {
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseResponse, error)
 	// Sweep removes what belongs to none of the live runs.
 	Sweep(ctx context.Context, in *SweepRequest, opts ...grpc.CallOption) (*SweepResponse, error)
+	// Inventory tells what there is of ours where the provider works, and changes nothing. The items come in parts; one with an error is the last.
+	// A provider that does not know this call, or one of the two below, is one that has not the ability.
+	Inventory(ctx context.Context, in *InventoryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ItemsResponse], error)
+	// Prune is a Sweep that tells what it removes, or would remove.
+	Prune(ctx context.Context, in *PruneRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ItemsResponse], error)
+	// Shell opens a shell in what a step would start with. The host's first message is start; the end of its messages is the end of the
+	// input. The provider's last message is ended. Where the stream breaks before that, and in every other case, all that the shell needed is removed.
+	Shell(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ShellRequest, ShellResponse], error)
 }
 
 type providerClient struct {
@@ -124,6 +135,57 @@ func (c *providerClient) Sweep(ctx context.Context, in *SweepRequest, opts ...gr
 	return out, nil
 }
 
+func (c *providerClient) Inventory(ctx context.Context, in *InventoryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ItemsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[1], Provider_Inventory_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[InventoryRequest, ItemsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_InventoryClient = grpc.ServerStreamingClient[ItemsResponse]
+
+func (c *providerClient) Prune(ctx context.Context, in *PruneRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ItemsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[2], Provider_Prune_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[PruneRequest, ItemsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_PruneClient = grpc.ServerStreamingClient[ItemsResponse]
+
+func (c *providerClient) Shell(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ShellRequest, ShellResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[3], Provider_Shell_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ShellRequest, ShellResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_ShellClient = grpc.BidiStreamingClient[ShellRequest, ShellResponse]
+
 // ProviderServer is the server API for Provider service.
 // All implementations must embed UnimplementedProviderServer
 // for forward compatibility.
@@ -143,6 +205,14 @@ type ProviderServer interface {
 	Release(context.Context, *ReleaseRequest) (*ReleaseResponse, error)
 	// Sweep removes what belongs to none of the live runs.
 	Sweep(context.Context, *SweepRequest) (*SweepResponse, error)
+	// Inventory tells what there is of ours where the provider works, and changes nothing. The items come in parts; one with an error is the last.
+	// A provider that does not know this call, or one of the two below, is one that has not the ability.
+	Inventory(*InventoryRequest, grpc.ServerStreamingServer[ItemsResponse]) error
+	// Prune is a Sweep that tells what it removes, or would remove.
+	Prune(*PruneRequest, grpc.ServerStreamingServer[ItemsResponse]) error
+	// Shell opens a shell in what a step would start with. The host's first message is start; the end of its messages is the end of the
+	// input. The provider's last message is ended. Where the stream breaks before that, and in every other case, all that the shell needed is removed.
+	Shell(grpc.BidiStreamingServer[ShellRequest, ShellResponse]) error
 	mustEmbedUnimplementedProviderServer()
 }
 
@@ -170,6 +240,15 @@ func (UnimplementedProviderServer) Release(context.Context, *ReleaseRequest) (*R
 }
 func (UnimplementedProviderServer) Sweep(context.Context, *SweepRequest) (*SweepResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Sweep not implemented")
+}
+func (UnimplementedProviderServer) Inventory(*InventoryRequest, grpc.ServerStreamingServer[ItemsResponse]) error {
+	return status.Error(codes.Unimplemented, "method Inventory not implemented")
+}
+func (UnimplementedProviderServer) Prune(*PruneRequest, grpc.ServerStreamingServer[ItemsResponse]) error {
+	return status.Error(codes.Unimplemented, "method Prune not implemented")
+}
+func (UnimplementedProviderServer) Shell(grpc.BidiStreamingServer[ShellRequest, ShellResponse]) error {
+	return status.Error(codes.Unimplemented, "method Shell not implemented")
 }
 func (UnimplementedProviderServer) mustEmbedUnimplementedProviderServer() {}
 func (UnimplementedProviderServer) testEmbeddedByValue()                  {}
@@ -289,6 +368,35 @@ func _Provider_Sweep_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Provider_Inventory_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(InventoryRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ProviderServer).Inventory(m, &grpc.GenericServerStream[InventoryRequest, ItemsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_InventoryServer = grpc.ServerStreamingServer[ItemsResponse]
+
+func _Provider_Prune_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(PruneRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ProviderServer).Prune(m, &grpc.GenericServerStream[PruneRequest, ItemsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_PruneServer = grpc.ServerStreamingServer[ItemsResponse]
+
+func _Provider_Shell_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ProviderServer).Shell(&grpc.GenericServerStream[ShellRequest, ShellResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_ShellServer = grpc.BidiStreamingServer[ShellRequest, ShellResponse]
+
 // Provider_ServiceDesc is the grpc.ServiceDesc for Provider service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -321,6 +429,22 @@ var Provider_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Run",
 			Handler:       _Provider_Run_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Inventory",
+			Handler:       _Provider_Inventory_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Prune",
+			Handler:       _Provider_Prune_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Shell",
+			Handler:       _Provider_Shell_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},

@@ -92,13 +92,8 @@ func (b *Builder) takeOver(ctx context.Context, req *sdk.Request) error {
 
 // Sweep removes the working containers of builds of runs that are not alive, unless they are younger than the grace.
 func (b *Builder) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
-	alive := map[string]bool{}
-	for _, r := range sweep.LiveRuns {
-		alive[owner.RunHash(r)] = true
-	}
-	unwanted := func(l leftover) bool { return !alive[l.runHash] && time.Since(l.created) >= sweep.Grace.Std() }
-	removed, err := b.removeMarked(ctx, unwanted)
-	return removed, errors.Join(err, b.removeSecrets(ctx, unwanted))
+	removed, err := b.Prune(ctx, sweep, false)
+	return len(removed), err
 }
 
 // removeMarked removes those working containers of ours that are unwanted, and kills what still runs in them.

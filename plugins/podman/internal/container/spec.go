@@ -50,6 +50,7 @@ func specification(req *sdk.Request, in Input, p plan) *specgen.SpecGenerator {
 	s.WorkDir = in.Workdir
 	s.User = in.User
 	s.Labels = owner.Labels(req, in.Labels)
+	s.Labels[owner.LabelTimeLimit] = in.TimeLimit.Std().String()
 	stdin := in.Stdin != ""
 	s.Stdin = &stdin
 	s.Timeout = uint(math.Ceil(in.TimeLimit.Std().Seconds()+in.Grace.Std().Seconds())) + backstop

@@ -3,11 +3,9 @@ package container
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
-	"github.com/containers/podman/v5/pkg/bindings/containers"
+	"github.com/containers/podman/v5/pkg/domain/entities/types"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
 	"github.com/containerpub/cpub/plugins/podman/internal/owner"
@@ -20,28 +18,40 @@ const starting = time.Minute
 // Sweep removes the containers of runs that are not alive, and cgroups of ours that no container needs, unless they are
 // younger than the grace.
 func (r *Runner) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
-	call, cancel := r.Client.Context(ctx)
-	defer cancel()
-	all, err := containers.List(call, new(containers.ListOptions).WithAll(true).WithFilters(map[string][]string{"label": {owner.LabelKey}}))
+	removed, err := r.Prune(ctx, sweep, false)
+	return len(removed), err
+}
+
+// Prune is Sweep, and tells which containers that are. With dryRun nothing is removed.
+func (r *Runner) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sdk.Item, error) {
+	all, err := r.list(ctx, dryRun)
 	if err != nil {
-		return 0, fmt.Errorf("listing containers: %w", err)
+		return nil, err
 	}
-	removed, needed := 0, map[string]bool{}
+	var removed []sdk.Item
+	needed := map[string]bool{}
 	var errs []error
 	for _, c := range all {
 		key := c.Labels[owner.LabelKey]
-		if slices.Contains(sweep.LiveRuns, c.Labels[owner.LabelRun]) || time.Since(c.Created) < sweep.Grace.Std() {
+		if needs(c, sweep) {
 			needed[owner.Short(key)] = true
 			continue
 		}
-		if err := r.Remove(ctx, key); err != nil {
-			errs = append(errs, err)
-			continue
+		if !dryRun {
+			if err := r.Remove(ctx, key); err != nil {
+				errs = append(errs, err)
+				continue
+			}
 		}
-		removed++
+		removed = append(removed, item(c))
 	}
-	if host, err := r.Client.Host(); err == nil {
+	if host, err := r.Client.Host(); err == nil && !dryRun {
 		errs = append(errs, cgroup.Sweep(ctx, host, "/cpub", max(sweep.Grace.Std(), starting), func(name string) bool { return needed[name] }))
 	}
 	return removed, errors.Join(errs...)
+}
+
+// needs tells that a container is still needed, or may be.
+func needs(c types.ListContainer, sweep sdk.Sweep) bool {
+	return sweep.Alive(c.Labels[owner.LabelRun]) || !sweep.Old(c.Created)
 }

@@ -51,11 +51,16 @@ func (s *Store) Release(ctx context.Context, keys []string) error {
 
 // Sweep removes the names of runs that are not alive, unless they are younger than the grace.
 func (s *Store) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
+	return s.drop(ctx, unwantedBy(sweep))
+}
+
+// unwantedBy tells which names a sweep removes.
+func unwantedBy(sweep sdk.Sweep) func(kept) bool {
 	alive := map[string]bool{}
 	for _, r := range sweep.LiveRuns {
 		alive[owner.RunHash(r)] = true
 	}
-	return s.drop(ctx, func(k kept) bool { return !alive[k.run] && time.Since(k.since) >= sweep.Grace.Std() })
+	return func(k kept) bool { return !alive[k.run] && sweep.Old(k.since) }
 }
 
 // drop removes the names that unwanted tells, with the images that have no other.

@@ -17,6 +17,8 @@ const (
 	LabelStep    = "io.cpub.step"
 	LabelKey     = "io.cpub.key"
 	LabelAttempt = "io.cpub.attempt"
+	// LabelTimeLimit is how long a container may run, as a duration.
+	LabelTimeLimit = "io.cpub.time_limit"
 )
 
 // Labels are a request's labels, over those that the user asked for.
