@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,16 +13,9 @@ import (
 
 // loadCatalog finds the step types of this machine: in the folders that CPUB_PROVIDERS lists, or beside this binary.
 func loadCatalog(ctx context.Context, c *stdio) (*catalog.Catalog, error) {
-	folders := filepath.SplitList(c.getenv("CPUB_PROVIDERS"))
-	if len(folders) == 0 {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, fmt.Errorf("finding the providers beside this program: %w", err)
-		}
-		if self, err = filepath.EvalSymlinks(self); err != nil {
-			return nil, fmt.Errorf("finding the providers beside this program: %w", err)
-		}
-		folders = []string{filepath.Dir(self)}
+	folders, err := providerFolders(c)
+	if err != nil {
+		return nil, err
 	}
 	cache := ""
 	if dir, err := os.UserCacheDir(); err == nil { // without a home nothing is kept
@@ -32,12 +24,36 @@ func loadCatalog(ctx context.Context, c *stdio) (*catalog.Catalog, error) {
 	return catalog.Load(ctx, catalog.Options{Folders: folders, Cache: cache, Describe: describe})
 }
 
-// describe asks one provider, in a folder of its own.
-func describe(ctx context.Context, path string) (info sdk.Info, err error) {
-	dir, err := os.MkdirTemp("", "cpub-describe-")
-	if err != nil {
-		return sdk.Info{}, fmt.Errorf("making a folder for it: %w", err)
+// providerFolders are where providers are looked for.
+func providerFolders(c *stdio) ([]string, error) {
+	if folders := filepath.SplitList(c.getenv("CPUB_PROVIDERS")); len(folders) > 0 {
+		return folders, nil
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	self, err := os.Executable()
+	if err == nil {
+		self, err = filepath.EvalSymlinks(self)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding the providers beside this program: %w", err)
+	}
+	return []string{filepath.Dir(self)}, nil
+}
+
+// describe asks one provider, in a folder of its own.
+func describe(ctx context.Context, path string) (sdk.Info, error) {
+	dir, remove, err := tempDir()
+	if err != nil {
+		return sdk.Info{}, err
+	}
+	defer remove()
 	return host.Describe(ctx, path, dir)
+}
+
+// tempDir is a private folder for as long as a call lasts.
+func tempDir() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", "cpub-")
+	if err != nil {
+		return "", nil, fmt.Errorf("making a temporary folder: %w", err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }

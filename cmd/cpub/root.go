@@ -33,6 +33,7 @@ func newRoot(c *stdio) *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: groupWrite, Title: "Write pipelines:"},
 		&cobra.Group{ID: groupRun, Title: "Run them:"},
+		&cobra.Group{ID: groupMachine, Title: "Look after a worker's machine:"},
 		&cobra.Group{ID: groupOther, Title: "More:"},
 	)
 	root.SetHelpCommandGroupID(groupOther)
@@ -40,15 +41,17 @@ func newRoot(c *stdio) *cobra.Command {
 	add(root, groupWrite, newInit(c), newValidate(c), newPlan(c), newTest(c), newGraph(c), newConsole(c), newFmt(c))
 	add(root, groupRun, newRun(c), newRerun(c), newPublish(c), newPs(c), newStatus(c), newLogs(c), newCancel(c), newTerminate(c))
 	add(root, groupRun, newApprove(c), newReject(c), newSchedule(c))
+	add(root, groupMachine, newStats(c), newDf(c))
 	add(root, groupOther, newProvider(c), newVersion(c))
 	return root
 }
 
 // The groups of commands in the help.
 const (
-	groupWrite = "write"
-	groupRun   = "run"
-	groupOther = "other"
+	groupWrite   = "write"
+	groupRun     = "run"
+	groupMachine = "machine"
+	groupOther   = "other"
 )
 
 // add puts commands into a group.

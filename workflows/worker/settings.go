@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	tclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
@@ -114,7 +113,7 @@ func (s *Settings) providers(ctx context.Context, store *artifact.Store) (*host.
 	var final error
 	err = await(ctx, s.Log, "starting the providers", func(ctx context.Context) (err error) {
 		providers, err = host.New(ctx, host.Options{
-			Instances: instances, Registries: s.Worker.Registries, Buckets: s.Worker.Policy.Buckets, Artifacts: store, Cache: filepath.Join(s.State, "cache"),
+			Instances: instances, Registries: s.Worker.Registries, Buckets: s.Worker.Policy.Buckets, Artifacts: store, Cache: s.Cache(),
 			StateDir: s.State, Reattach: s.Reattach, Logger: s.Log,
 		})
 		if e := new(sdk.Error); errors.As(err, &e) && e.Kind != sdk.KindTransient {

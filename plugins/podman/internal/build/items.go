@@ -12,14 +12,18 @@ import (
 
 // Items tells of the containers that builds of ours work in.
 func (b *Builder) Items(ctx context.Context, usage bool) ([]sdk.Item, error) {
-	all, err := b.leftovers(ctx)
+	host, err := b.Client.Host()
+	if err != nil {
+		return nil, nil //nolint:nilerr // their marks cannot be seen
+	}
+	all, err := b.leftovers(ctx, host)
 	if err != nil {
 		return nil, err
 	}
 	var items []sdk.Item
 	for _, l := range all {
 		i := l.item()
-		if host, err := b.Client.Host(); usage && err == nil {
+		if usage {
 			if group, err := cgroup.At(ctx, host, groupOf(l.short)); err == nil {
 				i.Usage = container.Usage(ctx, group)
 			}
