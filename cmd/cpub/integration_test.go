@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -108,25 +107,7 @@ policy { buckets = ["functions"] }
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(dir, "worker.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(testenv.Build(t, "./cmd/cpub-worker"), "-config", config, "-state", filepath.Join(dir, "state"))
-	cmd.Env = append(os.Environ(), env.Environ...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-		err := cmd.Wait()
-		_ = log.Close()
-		text, _ := os.ReadFile(log.Name())
-		if err != nil || t.Failed() {
-			t.Errorf("the worker ended: %v\n%s", err, text)
-		}
-	})
+	runWorker(t, append(os.Environ(), env.Environ...), "-config", config, "-state", filepath.Join(dir, "state"))
 }
 
 // interrupt runs cpub without a terminal, sends it SIGINT after a while and checks its exit code: interrupt WAIT CODE ARG...
