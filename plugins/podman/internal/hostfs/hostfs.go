@@ -4,7 +4,7 @@ package hostfs
 
 import (
 	"context"
-	"io"
+	"errors"
 	"time"
 )
 
@@ -14,7 +14,7 @@ import (
 type Host interface {
 	// ReadFiles reads files whole, those of /proc and of cgroups too, in one round trip. There is one answer for each name, in order.
 	ReadFiles(ctx context.Context, names ...string) []Content
-	// ReadDir lists a folder, in no particular order.
+	// ReadDir lists a folder, in no particular order. What is hidden (its name begins with a dot) may be left out.
 	ReadDir(ctx context.Context, name string) ([]Entry, error)
 	// Readlink is where a symbolic link leads.
 	Readlink(ctx context.Context, name string) (string, error)
@@ -22,12 +22,23 @@ type Host interface {
 	RemoveDir(ctx context.Context, name string) error
 	// Kill sends a process SIGKILL. One that is gone is no error.
 	Kill(ctx context.Context, pid int) error
-	// OpenPipe opens the writing end of a pipe, such as /proc/PID/fd/0. Closing ends a Write that blocks. The context is that of
-	// opening and writing.
-	OpenPipe(ctx context.Context, name string) (io.WriteCloser, error)
+	// Feed writes a text into a pipe that somebody has open for reading, such as /proc/PID/fd/0. It returns once the pipe is open here
+	// too. The context is that of opening it.
+	Feed(ctx context.Context, name, text string) (Feed, error)
 	// Local tells whether it is this machine: its processes can be watched, and a look costs next to nothing.
 	Local() bool
 }
+
+// Feed is a text on its way into a pipe.
+type Feed interface {
+	// Wait waits until the text is written, or will be whatever happens to us.
+	Wait() error
+	// Close breaks the writing off, as far as it needs us, and ends a Wait. It may be called again.
+	Close() error
+}
+
+// ErrUnreachable is in the tree of every error of a machine that could not be asked: another time it may answer.
+var ErrUnreachable = errors.New("the machine that Podman runs on cannot be reached")
 
 // Content is what one file held.
 type Content struct {

@@ -69,9 +69,47 @@ func (Local) Kill(_ context.Context, pid int) error {
 	return err
 }
 
-// OpenPipe opens a pipe for writing.
-func (Local) OpenPipe(_ context.Context, name string) (io.WriteCloser, error) {
-	return os.OpenFile(name, os.O_WRONLY|nonBlock, 0)
+// Feed writes a text into a pipe.
+func (Local) Feed(_ context.Context, name, text string) (Feed, error) {
+	pipe, err := os.OpenFile(name, os.O_WRONLY|nonBlock, 0)
+	if err != nil {
+		return nil, gone(err)
+	}
+	f := &feed{pipe: pipe, done: make(chan struct{})}
+	go f.write(text)
+	return f, nil
+}
+
+// feed is a text that this process writes.
+type feed struct {
+	pipe *os.File
+	done chan struct{}
+	err  error
+}
+
+func (f *feed) write(text string) {
+	defer close(f.done)
+	_, err := io.WriteString(f.pipe, text)
+	if cerr := f.pipe.Close(); err == nil && !errors.Is(cerr, os.ErrClosed) {
+		err = cerr
+	}
+	f.err = err
+}
+
+// Wait waits until all is written.
+func (f *feed) Wait() error {
+	<-f.done
+	return f.err
+}
+
+// Close ends a write that blocks.
+func (f *feed) Close() error {
+	err := f.pipe.Close()
+	<-f.done
+	if errors.Is(err, os.ErrClosed) {
+		return nil // all was written
+	}
+	return err
 }
 
 // Local is true.
