@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 	"github.com/containers/podman/v5/pkg/errorhandling"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
+	"github.com/containerpub/cpub/plugins/podman/internal/remote"
 )
 
 // ErrClosed is the cause of calls that were under way when the client was closed.
@@ -34,6 +36,7 @@ type Client struct {
 	conn    context.Context //nolint:containedctx // Podman's bindings keep their connection in a context; Context derives from it
 	close   context.CancelCauseFunc
 	service *Service
+	line    *line // nil where the service is on this machine
 	info    atomic.Pointer[define.Info]
 }
 
@@ -50,8 +53,15 @@ func Open(ctx context.Context, s Settings) (*Client, error) {
 		}
 		target.URI = service.URI
 	}
-	c, err := dial(ctx, target)
+	way, err := reach(ctx, target, s)
+	var c *Client
+	if err == nil {
+		c, err = dial(ctx, target, way)
+	}
 	if err != nil {
+		if way != nil {
+			err = errors.Join(err, way.close())
+		}
 		if service != nil {
 			err = errors.Join(err, service.Stop())
 		}
@@ -61,11 +71,15 @@ func Open(ctx context.Context, s Settings) (*Client, error) {
 	return c, nil
 }
 
-func dial(ctx context.Context, target Target) (*Client, error) {
+func dial(ctx context.Context, target Target, way *line) (*Client, error) {
+	uri := target.URI
+	if way != nil {
+		uri = "unix://" + way.forward.Path
+	}
 	// The connection outlives the call that opens it.
 	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
-	conn, err := bindings.NewConnectionWithOptions(base, bindings.Options{URI: target.URI})
+	conn, err := bindings.NewConnectionWithOptions(base, bindings.Options{URI: uri})
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -73,16 +87,17 @@ func dial(ctx context.Context, target Target) (*Client, error) {
 		cancel(ErrClosed)
 		return nil, fmt.Errorf("connecting to Podman at %s (%s): %w", target.URI, target.Source, err)
 	}
-	return &Client{URI: target.URI, Source: target.Source, conn: conn, close: cancel}, nil
+	return &Client{URI: target.URI, Source: target.Source, conn: conn, close: cancel, line: way}, nil
 }
 
 // Close ends every call under way and stops the service if we started it. Containers run on.
 func (c *Client) Close() error {
 	c.close(ErrClosed)
+	err := c.line.close()
 	if c.service != nil {
-		return c.service.Stop()
+		err = errors.Join(err, c.service.Stop())
 	}
-	return nil
+	return err
 }
 
 // Context is ctx with the connection in it, for one call of Podman's bindings: it ends when ctx ends and when the client is
@@ -129,15 +144,10 @@ func (c *Client) Do(ctx context.Context, r Call) (*http.Response, error) {
 
 // Dial opens a raw connection to the service.
 func (c *Client) Dial(ctx context.Context) (net.Conn, error) {
-	conn, err := bindings.GetClient(c.conn) //nolint:contextcheck // this context is the connection; the call heeds ctx
-	if err != nil {
-		return nil, fmt.Errorf("using the connection to Podman: %w", err)
+	if c.line != nil {
+		return c.line.dial(ctx)
 	}
-	network, address := "unix", conn.URI.Path
-	if conn.URI.Scheme == "tcp" {
-		network, address = "tcp", conn.URI.Host
-	}
-	return (&net.Dialer{}).DialContext(ctx, network, address)
+	return (&net.Dialer{}).DialContext(ctx, "unix", socketPath(c.URI))
 }
 
 // Info is what the service says of its host; asked for once.
@@ -178,8 +188,11 @@ var ErrNoHost = errors.New("Podman is on another machine, whose processes and cg
 
 // Host is the machine that Podman runs on. Where nothing of it can be seen, the error says so.
 func (c *Client) Host() (hostfs.Host, error) {
+	if c.line != nil {
+		return c.line.host, c.line.noHost
+	}
 	// Elsewhere than on Linux the socket leads into a virtual machine.
-	if !c.Local() || runtime.GOOS != "linux" {
+	if runtime.GOOS != "linux" {
 		return nil, fmt.Errorf("%w (%s)", ErrNoHost, c.URI)
 	}
 	return hostfs.Local{}, nil
@@ -202,12 +215,15 @@ func Conflict(err error) bool { return Status(err) == http.StatusConflict }
 
 // Unreachable tells whether the service gave no answer at all: it may be about to be restarted.
 func Unreachable(err error) bool {
-	if err == nil || Status(err) != 0 || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
+	if err == nil || errors.Is(err, hostfs.ErrUnreachable) || Status(err) == remote.StatusUnreachable {
+		return err != nil
+	}
+	if Status(err) != 0 || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
 		return false
 	}
 	var op *net.OpError
 	var ue *url.Error
-	return errors.As(err, &op) || errors.As(err, &ue) || errors.Is(err, net.ErrClosed)
+	return errors.As(err, &op) || errors.As(err, &ue) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // Retry calls f again while the service does not answer, for at most d: a restart of the service is no failure of a step.

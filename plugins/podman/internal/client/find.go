@@ -17,8 +17,14 @@ import (
 
 // Settings say which service to use.
 type Settings struct {
-	// Connection is a URI such as unix:///run/podman/podman.sock; empty to look for one.
+	// Connection is a URI such as unix:///run/podman/podman.sock, or the name of one of Podman's connections; empty to look for one.
 	Connection string
+	// Identity, HostKey and KnownHosts are of ssh: see remote.Options.
+	Identity, HostKey, KnownHosts string
+	// TLSCA, TLSCert and TLSKey are of tcp: see remote.TCP.
+	TLSCA, TLSCert, TLSKey string
+	// Insecure allows tcp without TLS to other machines.
+	Insecure bool
 	// Podman is the podman binary of a service of our own; empty to look in PATH.
 	Podman string
 	// Registries are those whose CAs a service of our own is given.
@@ -29,27 +35,49 @@ type Settings struct {
 type Target struct {
 	URI    string
 	Source string
+	// Identity is the file of a private key, and Machine tells that it is a virtual machine of `podman machine`, as Podman's own files say.
+	Identity               string
+	Machine                bool
+	TLSCA, TLSCert, TLSKey string
 }
 
-// find looks for a service: the configured one, CONTAINER_HOST, Podman's default connection, the user's socket. The first
-// that is named is taken, whether it answers or not: whoever names one does not want another.
+// find looks for a service: the configured one, CONTAINER_CONNECTION, CONTAINER_HOST, Podman's default connection, the user's socket. The
+// first that is named is taken, whether it answers or not: whoever names one does not want another.
 func find(s Settings) (Target, error) {
+	t, err := named(s)
+	if err != nil || t.URI == "" {
+		return t, err
+	}
+	for _, v := range []struct {
+		to   *string
+		from string
+	}{{&t.Identity, s.Identity}, {&t.TLSCA, s.TLSCA}, {&t.TLSCert, s.TLSCert}, {&t.TLSKey, s.TLSKey}} {
+		if v.from != "" {
+			*v.to = v.from
+		}
+	}
+	return checked(t)
+}
+
+func named(s Settings) (Target, error) {
+	if strings.Contains(s.Connection, "://") {
+		return Target{URI: s.Connection, Source: "connection in the provider's configuration"}, nil
+	}
 	if s.Connection != "" {
-		return checked(Target{s.Connection, "connection in the provider's configuration"})
+		return connection(s.Connection, "connection in the provider's configuration")
+	}
+	if name := os.Getenv("CONTAINER_CONNECTION"); name != "" {
+		return connection(name, "CONTAINER_CONNECTION")
 	}
 	if uri := os.Getenv("CONTAINER_HOST"); uri != "" {
-		return checked(Target{uri, "CONTAINER_HOST"})
+		return Target{URI: uri, Source: "CONTAINER_HOST", Identity: os.Getenv("CONTAINER_SSHKEY")}, nil
 	}
-	uri, err := defaultConnection()
-	if err != nil {
-		return Target{}, err
-	}
-	if uri != "" {
-		return checked(Target{uri, "Podman's default connection"})
+	if t, err := connection("", "Podman's default connection"); err != nil || t.URI != "" {
+		return t, err
 	}
 	for _, path := range sockets() {
 		if answers(path) {
-			return Target{"unix://" + path, "the user's socket"}, nil
+			return Target{URI: "unix://" + path, Source: "the user's socket"}, nil
 		}
 	}
 	return Target{Source: "a service of its own"}, nil
@@ -59,32 +87,36 @@ func find(s Settings) (Target, error) {
 func checked(t Target) (Target, error) {
 	u, err := url.Parse(t.URI)
 	if err != nil {
-		return Target{}, fmt.Errorf("%s: %q is no URI: %w", t.Source, t.URI, err)
+		return Target{}, sdk.Permanentf("%s: %q is no URI: %w", t.Source, t.URI, err)
 	}
 	switch u.Scheme {
-	case "unix", "tcp":
+	case "unix", "tcp", "ssh":
 		return t, nil
-	case "ssh":
-		return Target{}, fmt.Errorf("%s: ssh connections are not served yet; forward the socket (`ssh -L /tmp/podman.sock:%s …`) and use unix:///tmp/podman.sock",
-			t.Source, u.Path)
 	default:
-		return Target{}, fmt.Errorf("%s: %q is not a connection to Podman; write unix:///path/to/podman.sock", t.Source, t.URI)
+		return Target{}, sdk.Permanentf("%s: %q is not a connection to Podman; write unix:///path/to/podman.sock, "+
+			"ssh://USER@HOST/path/to/podman.sock, tcp://HOST:PORT, or the name of one that `podman system connection list` shows", t.Source, t.URI)
 	}
 }
 
-// defaultConnection is the URI of the connection that `podman system connection default` names, or empty. The home is the
-// user's also where no HOME says so.
-func defaultConnection() (string, error) {
+// connection is one of those that `podman system connection` keeps; the default one without a name, and none where there is no default.
+// The home is the user's also where no HOME says so.
+func connection(name, source string) (Target, error) {
 	c, err := config.New(nil)
 	if err != nil {
-		return "", fmt.Errorf("reading Podman's configuration: %w", err)
+		return Target{}, fmt.Errorf("reading Podman's configuration: %w", err)
 	}
-	conn, err := c.GetConnection("", true)
-	if err != nil {
+	conn, err := c.GetConnection(name, name == "")
+	if err != nil && name == "" {
 		// There is no default: the library has no sentinel for that.
-		return "", nil //nolint:nilerr // no connection is an ordinary answer
+		return Target{}, nil //nolint:nilerr // no connection is an ordinary answer
 	}
-	return conn.URI, nil
+	if err != nil {
+		return Target{}, sdk.Permanentf("%s: %w; `podman system connection list` shows those that there are", source, err)
+	}
+	return Target{
+		URI: conn.URI, Source: fmt.Sprintf("%s: %s", source, conn.Name), Identity: conn.Identity, Machine: conn.IsMachine,
+		TLSCA: conn.TLSCA, TLSCert: conn.TLSCert, TLSKey: conn.TLSKey,
+	}, nil
 }
 
 // sockets are where systemd puts the socket of the user's Podman.

@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
 )
@@ -19,7 +21,7 @@ func Enforceable(ctx context.Context, c *client.Client, allowUnenforced bool) er
 		return nil
 	}
 	if _, err := c.Host(); err != nil {
-		return unenforced("its limits cannot be read back: %s", "run the worker on the machine that Podman runs on", err.Error())
+		return unenforced("its limits cannot be read back: %s", sameMachine, err.Error())
 	}
 	info, err := c.Info(ctx)
 	if err != nil {
@@ -32,6 +34,10 @@ func Enforceable(ctx context.Context, c *client.Client, allowUnenforced bool) er
 	}
 	return nil
 }
+
+// sameMachine is the remedy where nothing of Podman's host can be seen.
+const sameMachine = "run the worker on the machine that Podman runs on, or reach it by ssh (`connection = \"ssh://USER@HOST/run/podman/podman.sock\"`) " +
+	"as a user with a shell"
 
 // unenforced is the refusal of a container whose limits do not hold.
 func unenforced(why, remedy string, args ...any) error {
@@ -48,8 +54,15 @@ func (a *run) readBack(ctx context.Context, want expected, state *inspected, inf
 		MemorySwap: cgroup.Unlimited, CPUs: cgroup.Unlimited, Pids: cgroup.Unlimited,
 	}
 	host, err := a.Client.Host()
+	if err != nil && in.AllowUnenforcedLimits {
+		a.req.Logf("warning: neither limits nor isolation can be read back: %s; allowed by allow_unenforced_limits", err)
+		return got, cgroup.Group{}, nil
+	}
 	if err != nil {
-		return got, cgroup.Group{}, unenforced("its isolation cannot be read back: %s", "run the worker on the machine that Podman runs on", err.Error())
+		return got, cgroup.Group{}, unenforced("its limits and isolation cannot be read back: %s", sameMachine, err.Error())
+	}
+	if err := isThere(ctx, host, state); err != nil {
+		return got, cgroup.Group{}, err
 	}
 	group, err := cgroup.Of(ctx, host, state.pid, state.id)
 	var limits cgroup.Limits
@@ -64,6 +77,9 @@ func (a *run) readBack(ctx context.Context, want expected, state *inspected, inf
 		if err != nil {
 			why = "its limits cannot be read back: " + err.Error()
 		}
+		if errors.Is(err, hostfs.ErrUnreachable) {
+			return got, group, err
+		}
 		if !in.AllowUnenforcedLimits {
 			return got, group, unenforced("%s", remedyFor(info), why)
 		}
@@ -72,6 +88,9 @@ func (a *run) readBack(ctx context.Context, want expected, state *inspected, inf
 	process, err := readProcess(ctx, host, state.pid)
 	if err == nil && !want.started {
 		process.seccomp, err = seccompOf(ctx, host, state.config)
+	}
+	if errors.Is(err, hostfs.ErrUnreachable) {
+		return got, group, err
 	}
 	if err != nil {
 		return got, group, unenforced("its isolation cannot be read back: %s", remedyFor(info), err.Error())

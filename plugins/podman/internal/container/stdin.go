@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 	"github.com/containerpub/cpub/sdk"
 )
@@ -26,46 +26,50 @@ type stdin struct {
 	a    *run
 	conn net.Conn // to Podman's attach
 	stop func() bool
-	pipe io.WriteCloser // the container's own end, where it can be reached; else nil, and conn carries the input
+	feed hostfs.Feed // into the container's own end, where it can be reached; else nil, and conn carries the input
 	sent chan struct{}
 }
 
 // openStdin opens the input of the container that is initialised but not started, so that its code finds it waiting.
 //
-// The input is written into the container's pipe itself where this machine lets us: conmon, which Podman would hand it to,
+// The input is written into the container's pipe itself where its host lets us: conmon, which Podman would hand it to,
 // drops what the container does not read fast enough. And Podman's bindings are of no use here: their attach replaces the
 // transport that all calls share, so that of several containers at a time some get another's connection.
 func (a *run) openStdin(ctx context.Context, pid int) (*stdin, error) {
-	pipe, err := a.openPipe(ctx, pid)
-	if err != nil && len(a.in.Stdin) > pipeSize {
+	feed, err := a.openPipe(ctx, pid)
+	switch {
+	case errors.Is(err, hostfs.ErrUnreachable):
+		return nil, err
+	case err != nil && len(a.in.Stdin) > pipeSize:
 		return nil, sdk.Invalidf("stdin", "stdin has %d bytes; more than %d need a Podman whose processes this worker may reach: %w", len(a.in.Stdin), pipeSize, err)
-	}
-	if err != nil {
-		pipe = nil
 	}
 	conn, err := a.attachStdin(ctx)
 	if err != nil {
-		if pipe != nil {
-			_ = pipe.Close()
+		if feed != nil {
+			err = errors.Join(err, feed.Close())
 		}
 		return nil, err
 	}
-	s := &stdin{a: a, conn: conn, pipe: pipe, sent: make(chan struct{})}
+	s := &stdin{a: a, conn: conn, feed: feed, sent: make(chan struct{})}
 	// Closing ends a write that blocks.
 	s.stop = context.AfterFunc(ctx, s.shut)
-	if pipe != nil {
+	if feed != nil {
 		halfClose(conn) // conmon closes its end of the pipe; ours is the last
 	}
 	return s, nil
 }
 
-// openPipe opens the container's end of its stdin.
-func (a *run) openPipe(ctx context.Context, pid int) (io.WriteCloser, error) {
+// openPipe opens the container's end of its stdin and feeds it. It gives nil with an error.
+func (a *run) openPipe(ctx context.Context, pid int) (hostfs.Feed, error) {
 	host, err := a.Client.Host()
 	if err != nil {
 		return nil, err
 	}
-	return host.OpenPipe(ctx, fmt.Sprintf("/proc/%d/fd/0", pid))
+	feed, err := host.Feed(ctx, fmt.Sprintf("/proc/%d/fd/0", pid), a.in.Stdin)
+	if err != nil {
+		return nil, fmt.Errorf("opening the container's stdin: %w", err)
+	}
+	return feed, nil
 }
 
 // attachStdin attaches to the container's stdin.
@@ -98,10 +102,8 @@ func (a *run) attachStdin(ctx context.Context) (net.Conn, error) {
 // send writes the input and closes it. A container that ends without reading all of it is no failure.
 func (s *stdin) send(text string) {
 	defer close(s.sent)
-	if s.pipe != nil {
-		_, err := io.WriteString(s.pipe, text)
-		_ = s.pipe.Close()
-		if err != nil {
+	if s.feed != nil {
+		if err := s.feed.Wait(); err != nil {
 			return
 		}
 	} else {
@@ -125,8 +127,8 @@ func halfClose(conn net.Conn) {
 // shut closes what send writes to.
 func (s *stdin) shut() {
 	_ = s.conn.Close()
-	if s.pipe != nil {
-		_ = s.pipe.Close()
+	if s.feed != nil {
+		_ = s.feed.Close()
 	}
 }
 

@@ -44,6 +44,13 @@ func New() *Provider { return &Provider{} }
 // settings are the `config` block.
 type settings struct {
 	Connection string `json:"connection"`
+	Identity   string `json:"identity"`
+	HostKey    string `json:"host_key"`
+	KnownHosts string `json:"known_hosts"`
+	TLSCA      string `json:"tls_ca"`
+	TLSCert    string `json:"tls_cert"`
+	TLSKey     string `json:"tls_key"`
+	Insecure   bool   `json:"insecure"`
 	Podman     string `json:"podman"`
 }
 
@@ -54,8 +61,28 @@ func (p *Provider) Info() sdk.Info {
 		Config: schema.Object{Attrs: []schema.Attr{
 			{
 				Name: "connection", Type: cty.String,
-				Doc: "Podman's socket, such as `unix:///run/podman/podman.sock`. Left out: CONTAINER_HOST, else Podman's default connection, " +
-					"else the user's socket, else a service that is started for this instance and stopped with it.",
+				Doc: "Where Podman is: `unix:///run/podman/podman.sock`, `ssh://USER@HOST/run/podman/podman.sock`, `tcp://HOST:PORT`, or the name of a " +
+					"connection of `podman system connection`. Left out: CONTAINER_CONNECTION, CONTAINER_HOST, Podman's default connection, " +
+					"the user's socket, else a service that is started for this instance and stopped with it.",
+			},
+			{
+				Name: "identity", Type: cty.String,
+				Doc: "The file of the private key for ssh. Left out: the connection's, CONTAINER_SSHKEY, the ssh agent, ~/.ssh/id_ed25519 and its kin.",
+			},
+			{
+				Name: "host_key", Type: cty.String,
+				Doc: "The host key that the machine shows over ssh, such as `ssh-ed25519 AAAA…`; no other is accepted. Left out: `known_hosts`.",
+			},
+			{
+				Name: "known_hosts", Type: cty.String,
+				Doc: "A file of known hosts for ssh. Left out: ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts. A machine that is in none is refused.",
+			},
+			{Name: "tls_ca", Type: cty.String, Doc: "The CA of the service's certificate over tcp, in PEM."},
+			{Name: "tls_cert", Type: cty.String, Doc: "Our certificate over tcp, in PEM; `tls_key` is its key."},
+			{Name: "tls_key", Type: cty.String, Doc: "The key of `tls_cert`, in PEM."},
+			{
+				Name: "insecure", Type: cty.Bool, Default: "false",
+				Doc: "Allows tcp without TLS to another machine: whoever is on the way commands that Podman.",
 			},
 			{Name: "podman", Type: cty.String, Default: `"podman"`, Doc: "The podman binary of a service that is started."},
 		}},
@@ -108,7 +135,10 @@ func (p *Provider) Configure(ctx context.Context, c sdk.Configuration) (string, 
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.settings = client.Settings{Connection: cfg.Connection, Podman: cfg.Podman, Registries: c.Registries}
+	p.settings = client.Settings{
+		Connection: cfg.Connection, Identity: cfg.Identity, HostKey: cfg.HostKey, KnownHosts: cfg.KnownHosts,
+		TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey, Insecure: cfg.Insecure, Podman: cfg.Podman, Registries: c.Registries,
+	}
 	conn, err := client.Open(ctx, p.settings)
 	if err != nil {
 		return "", err

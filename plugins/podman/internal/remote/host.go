@@ -214,6 +214,7 @@ func (h *Host) Feed(ctx context.Context, name, text string) (hostfs.Feed, error)
 // feedScript writes its input into a pipe ($1), once all of it ($2 bytes) is there, so that nobody reads half of it when the line is cut.
 // The pipe is open before the script ends.
 const feedScript = `LC_ALL=C; export LC_ALL; umask 077
+[ -p "$1" ] || { ls -d -- "$1" >/dev/null && echo "it is no pipe" >&2; exit 1; }
 exec 3>"$1" || exit 1
 t=$(mktemp) || exit 1
 trap 'rm -f "$t"' EXIT
@@ -247,10 +248,12 @@ var errNoShell = errors.New("it did not answer as a shell does")
 // prelude makes the shell answer: `answer COMMAND…` prints what the command does, and a line with the mark, its status, and the first of
 // what it says of errors.
 const prelude = `LC_ALL=C; export LC_ALL
+nl='
+'
 answer() {
   { e=$("$@" 2>&1 1>&3 3>&- </dev/null); } 3>&1
   s=$?
-  printf '\n%s %s %s\n' "$mark" "$s" "$(printf %s "$e" | head -n 1)"
+  printf '\n%s %s %s\n' "$mark" "$s" "${e%%$nl*}"
 }
 follow() { readlink -- "$1" || { [ -L "$1" ] && echo "Permission denied" >&2 || ls -d -- "$1" >/dev/null; return 1; }; }
 list() {
