@@ -31,7 +31,7 @@ func main() {
 	commands := map[string]func(args []string) error{
 		"alloc": alloc, "fork": fork, "net": network, "status": status, "sleep": sleep, "write": write, "exit": exit,
 		"cat": cat, "spam": spam, "burn": burn, "env": env, "stubborn": stubborn, "raise": raise, "wait": wait, "mounts": mounts, "list": list, "fill": fill,
-		"spawn": spawn, "heed": heed, "later": later, "serve": serve, "reach": reach,
+		"spawn": spawn, "heed": heed, "later": later, "serve": serve, "reach": reach, "sum": sum,
 	}
 	run, ok := commands[os.Args[1]]
 	if !ok {

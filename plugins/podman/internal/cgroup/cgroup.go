@@ -84,6 +84,9 @@ func At(ctx context.Context, host hostfs.Host, path string) (Group, error) {
 	return g, nil
 }
 
+// Local tells whether the group is of this machine.
+func (g Group) Local() bool { return g.host != nil && g.host.Local() }
+
 // Parent is the group above.
 func (g Group) Parent() Group {
 	for _, n := range g.nodes() {

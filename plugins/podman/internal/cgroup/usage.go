@@ -42,6 +42,9 @@ func (g Group) Usage(ctx context.Context) Usage {
 	return u
 }
 
+// CountsOOMAbove tells whether the group above counts this one's kills for memory too: v2 does.
+func (g Group) CountsOOMAbove() bool { return g.memory.v2 }
+
 // Merge takes over what later has, and the higher of each peak: counters only grow, and vanish with the group.
 func (u Usage) Merge(later Usage) Usage {
 	u.MemoryPeak = higher(u.MemoryPeak, later.MemoryPeak)

@@ -9,8 +9,11 @@ import (
 	"github.com/containers/podman/v5/libpod/define"
 	"github.com/containers/podman/v5/pkg/bindings/containers"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
+	"github.com/containerpub/cpub/plugins/podman/internal/client"
 	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/contract"
 )
 
 // create makes the container, proves its limits, and starts it.
@@ -38,7 +41,12 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits, group, err := a.readBack(ctx, p.expects(), state, info)
+	var limits contract.Limits
+	var group cgroup.Group
+	err = client.Retry(ctx, outage, func() (err error) {
+		limits, group, err = a.readBack(ctx, p.expects(), state, info)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

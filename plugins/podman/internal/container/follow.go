@@ -46,7 +46,7 @@ func (a *run) readAdopted(ctx context.Context, state *inspected) error {
 	}
 	a.watch = &watch{
 		limits: a.saved.Limits, group: above.Child("libpod-" + state.id), start: a.saved.start(),
-		scoped: info.Host.CgroupManager == "systemd",
+		scoped: info.Host.CgroupManager == "systemd", distant: a.distant(),
 	}
 	return nil
 }
@@ -84,9 +84,11 @@ func (a *run) await(ctx context.Context, state *inspected) (string, *inspected, 
 	defer limit.Stop()
 	sample := time.NewTicker(a.sampling())
 	defer sample.Stop()
-	asked := time.NewTicker(poll)
+	// On another machine the group tells of the end, if there is one that can be seen.
+	grouped := gone == nil && a.watch.sample(ctx)
+	asked := time.NewTicker(a.polling(gone != nil || grouped))
 	defer asked.Stop()
-	for polls := 0; ; {
+	for {
 		select {
 		case <-ctx.Done():
 			state, err := a.interrupted(ctx, gone)
@@ -105,12 +107,13 @@ func (a *run) await(ctx context.Context, state *inspected) (string, *inspected, 
 			}
 			return "", state, err
 		case <-sample.C:
-			a.watch.sample(ctx)
-		case <-asked.C:
-			// Once a second also where the process is watched, as the pid might be another's.
-			if polls++; gone != nil && polls%10 != 0 {
+			if a.watch.sample(ctx) || !grouped {
 				continue
 			}
+			if state, err := a.ended(ctx, 0); err != nil || state != nil {
+				return "", state, err
+			}
+		case <-asked.C:
 			if state, err := a.ended(ctx, 0); err != nil || state != nil {
 				return "", state, err
 			}

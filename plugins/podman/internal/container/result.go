@@ -49,14 +49,30 @@ func (a *run) outputs(ctx context.Context, state *inspected, endedBy string) (Ou
 	if endedBy == "" {
 		endedBy = a.whatEnded(state, a.watch.oomSeen(usage), a.atMemoryLimit(usage))
 	}
-	hostname, err := os.Hostname()
+	hostname, err := a.hostname(ctx)
 	if err != nil {
-		return Outputs{}, fmt.Errorf("naming the host: %w", err)
+		return Outputs{}, err
 	}
 	return Outputs{ExitCode: state.exitCode, Receipt: contract.Receipt{
 		Limits: a.watch.limits, MemoryPeak: usage.MemoryPeak, CPUTime: usage.CPUTime, CPUThrottled: usage.CPUThrottled, PidsPeak: usage.PidsPeak,
 		EndedBy: endedBy, StartedAt: state.startedAt.UTC().Format(time.RFC3339Nano), Host: hostname,
 	}}, nil
+}
+
+// hostname is the name of the machine that the container ran on.
+func (a *run) hostname(ctx context.Context) (string, error) {
+	if a.distant() {
+		info, err := a.Client.Info(ctx)
+		if err != nil {
+			return "", err
+		}
+		return info.Host.Hostname, nil
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("naming the host: %w", err)
+	}
+	return name, nil
 }
 
 // stopped is what a cancelled step ends with: the cancel, and what is known of the container that it stopped.
@@ -112,9 +128,10 @@ func (a *run) whatEnded(state *inspected, oom, atLimit bool) string {
 	}
 }
 
-// atMemoryLimit tells whether an adopted container, whose own counters went with its group, was at its memory limit.
+// atMemoryLimit tells whether a container that may have been killed for memory unseen was at its memory limit: one that was adopted, whose
+// own counters went with its group, or one on another machine.
 func (a *run) atMemoryLimit(u cgroup.Usage) bool {
-	return a.adopted && u.MemoryPeak != nil && a.watch.limits.Memory > 0 && *u.MemoryPeak >= a.watch.limits.Memory
+	return (a.adopted || a.watch.oomGuessed()) && u.MemoryPeak != nil && a.watch.limits.Memory > 0 && *u.MemoryPeak >= a.watch.limits.Memory
 }
 
 // failure is what is wrong with the end of a container, with all that is known of it.

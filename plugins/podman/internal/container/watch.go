@@ -12,21 +12,43 @@ import (
 // cgroups v1, and all of them vanish with the group.
 const sampling = 50 * time.Millisecond
 
-// distantSampling is how often they are read on another machine.
-const distantSampling = 250 * time.Millisecond
+// distantSampling is how often they are read on another machine, and distantPatience how long one look there may take.
+const (
+	distantSampling = 250 * time.Millisecond
+	distantPatience = 5 * time.Second
+)
+
+// distant tells that Podman's processes are not on this machine, or cannot be seen at all.
+func (a *run) distant() bool {
+	host, err := a.Client.Host()
+	return err != nil || !host.Local()
+}
 
 // sampling is how often the counters are read.
 func (a *run) sampling() time.Duration {
-	if host, err := a.Client.Host(); err == nil && host.Local() {
-		return sampling
+	if a.distant() {
+		return distantSampling
 	}
-	return distantSampling
+	return sampling
+}
+
+// polling is how often Podman is asked for the state of a container. watched tells that its end is seen otherwise: by its process, or by its
+// cgroup's vanishing.
+func (a *run) polling(watched bool) time.Duration {
+	switch {
+	case watched:
+		return time.Second // also then, as the pid might be another's
+	case a.distant():
+		return distantSampling
+	default:
+		return poll
+	}
 }
 
 // exitOf gives a channel that is closed when a process of Podman's host has ended, and nil where that cannot be watched. Call stop when
 // done.
 func (a *run) exitOf(pid int) (ended <-chan struct{}, stop func()) {
-	if host, err := a.Client.Host(); err != nil || !host.Local() {
+	if a.distant() {
 		return nil, func() {}
 	}
 	return exitOf(pid)
@@ -42,10 +64,12 @@ type watch struct {
 	// scoped tells that systemd has the groups: it takes that of the container's monitor away, so that nobody can tell what of the group
 	// above was the monitor's.
 	scoped bool
+	// distant tells that the end is seen late, when the group is gone.
+	distant bool
 }
 
 func newWatch(ctx context.Context, limits contract.Limits, group cgroup.Group) *watch {
-	w := &watch{limits: limits, group: group, start: group.Usage(ctx)}
+	w := &watch{limits: limits, group: group, start: group.Usage(ctx), distant: !group.Local()}
 	// Where the kernel tells of kills in no such way, the counter is read.
 	if oom, err := group.WatchOOM(); err == nil {
 		w.oom = oom
@@ -54,20 +78,28 @@ func newWatch(ctx context.Context, limits contract.Limits, group cgroup.Group) *
 }
 
 // sample reads the counters once more. The peak of processes before the start was that of the runtime: until it is passed, what is counted now
-// tells more.
-func (w *watch) sample(ctx context.Context) {
+// tells more. It tells whether the group is there.
+func (w *watch) sample(ctx context.Context) bool {
+	if w.distant {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, distantPatience)
+		defer cancel()
+	}
 	now := w.group.Usage(ctx)
 	if now.PidsPeak != nil && w.start.PidsPeak != nil && *now.PidsPeak <= *w.start.PidsPeak {
 		now.PidsPeak = nil
 	}
 	w.usage = w.usage.Merge(now)
+	return now.Pids != nil
 }
 
 // final is what the container used since its start. What cannot be told for certain is nil.
 func (w *watch) final(ctx context.Context) cgroup.Usage {
 	w.sample(ctx)
 	u := w.usage
-	if u.CPUTime == nil && u.MemoryPeak == nil {
+	if w.distant {
+		u = u.Merge(w.fromAbove(ctx)) // what it used after it was last seen
+	} else if u.CPUTime == nil && u.MemoryPeak == nil {
 		u = w.fromAbove(ctx)
 	} else if above := w.group.Parent().Usage(ctx); above.OOMKills != nil && u.OOMKills != nil && *above.OOMKills > *u.OOMKills {
 		u.OOMKills = above.OOMKills // the last look at the group may have been before the kill
@@ -125,6 +157,10 @@ func (w *watch) oomSeen(u cgroup.Usage) bool {
 	}
 	return u.OOMKills != nil && *u.OOMKills > 0
 }
+
+// oomGuessed tells whether the kernel's kill for memory may have gone unseen: on cgroups v1 of another machine nobody tells of it, and the
+// counter goes with the group.
+func (w *watch) oomGuessed() bool { return w.distant && !w.group.CountsOOMAbove() }
 
 func (w *watch) close() {
 	if w != nil && w.oom != nil {

@@ -25,6 +25,7 @@ type env struct {
 	*sdktest.Harness
 	podman  *testenv.Podman
 	imageID string
+	config  map[string]string // of the provider
 }
 
 // image is the probe's image as a located value.
@@ -41,7 +42,12 @@ func eachVersion(t *testing.T, f func(t *testing.T, e *env)) {
 
 func newEnv(t *testing.T, p *testenv.Podman) *env {
 	t.Helper()
-	e := &env{podman: p, imageID: p.ImportProgram(t, probePkg, probe)}
+	return newEnvWith(t, p, map[string]string{"connection": p.URI})
+}
+
+func newEnvWith(t *testing.T, p *testenv.Podman, config map[string]string) *env {
+	t.Helper()
+	e := &env{podman: p, imageID: p.ImportProgram(t, probePkg, probe), config: config}
 	e.Harness = e.connect(t)
 	return e
 }
@@ -56,7 +62,7 @@ func (e *env) connect(t *testing.T, registries ...sdk.Registry) *sdktest.Harness
 		}
 	})
 	return sdktest.New(t, p, sdktest.Options{
-		Config: map[string]string{"connection": e.podman.URI}, Registries: registries, Wire: true,
+		Config: e.config, Registries: registries, Wire: true,
 	})
 }
 
