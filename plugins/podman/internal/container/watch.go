@@ -109,6 +109,11 @@ func (w *watch) final(ctx context.Context) cgroup.Usage {
 		limit := w.limits.Memory
 		u.MemoryPeak = &limit // the group above counts a little more than the container
 	}
+	// It had at least the process that became its code, even if that ended before anybody looked again.
+	if w.start.Pids != nil && (u.PidsPeak == nil || *u.PidsPeak < 1) {
+		one := int64(1)
+		u.PidsPeak = &one
+	}
 	if u.PidsRefused != nil && *u.PidsRefused > 0 && w.limits.Pids > 0 {
 		limit := w.limits.Pids
 		u.PidsPeak = &limit

@@ -29,7 +29,10 @@ type Host struct {
 	shell *shell
 }
 
-var _ hostfs.Host = (*Host)(nil)
+var (
+	_ hostfs.Host   = (*Host)(nil)
+	_ hostfs.Writer = (*Host)(nil)
+)
 
 // Host starts a shell there. A machine that gives us none cannot be looked at; that is a Refused.
 func (s *SSH) Host(ctx context.Context) (*Host, error) {
@@ -173,6 +176,18 @@ func (h *Host) RemoveDir(ctx context.Context, name string) error {
 	return err
 }
 
+// MakeDirs makes a folder, and those above it that are missing.
+func (h *Host) MakeDirs(ctx context.Context, name string) error {
+	_, err := h.one(ctx, "mkdir", name, "mkdir -p -- "+quote(name))
+	return err
+}
+
+// WriteFile writes a file that is there, in one write.
+func (h *Host) WriteFile(ctx context.Context, name string, data []byte) error {
+	_, err := h.one(ctx, "write", name, "put "+quote(name)+" "+quote(string(data)))
+	return err
+}
+
 // Kill kills a process.
 func (h *Host) Kill(ctx context.Context, pid int) error {
 	_, err := h.one(ctx, "kill", strconv.Itoa(pid), "kill -KILL "+strconv.Itoa(pid))
@@ -254,6 +269,10 @@ answer() {
   { e=$("$@" 2>&1 1>&3 3>&- </dev/null); } 3>&1
   s=$?
   printf '\n%s %s %s\n' "$mark" "$s" "${e%%$nl*}"
+}
+put() {
+  [ -e "$1" ] || { ls -d -- "$1" >/dev/null; return 1; }
+  printf %s "$2" >"$1"
 }
 follow() { readlink -- "$1" || { [ -L "$1" ] && echo "Permission denied" >&2 || ls -d -- "$1" >/dev/null; return 1; }; }
 list() {

@@ -23,6 +23,9 @@ func Conforms(t *testing.T, h hostfs.Host) {
 	t.Run("folders", func(t *testing.T) { readsFolders(t, h) })
 	t.Run("kill", func(t *testing.T) { kills(t, h) })
 	t.Run("feed", func(t *testing.T) { feeds(t, h) })
+	if w, ok := h.(hostfs.Writer); ok {
+		t.Run("writer", func(t *testing.T) { writes(t, w) })
+	}
 }
 
 func readsFiles(t *testing.T, h hostfs.Host) {
@@ -127,5 +130,28 @@ func feeds(t *testing.T, h hostfs.Host) {
 	}
 	if _, err := h.Feed(t.Context(), name+".none", "x"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a pipe that is not there: %v", err)
+	}
+}
+
+func writes(t *testing.T, w hostfs.Writer) {
+	dir := filepath.Join(t.TempDir(), "it's", "deep")
+	for range 2 {
+		if err := w.MakeDirs(t.Context(), dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := filepath.Join(dir, "limit")
+	if err := w.WriteFile(t.Context(), name, []byte("1")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("writing a file that is not there: %v", err)
+	}
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := "100000 $(it's)\n"
+	if err := w.WriteFile(t.Context(), name, []byte(text)); err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(name); err != nil || string(b) != text {
+		t.Errorf("%q, %v, want %q", b, err, text)
 	}
 }
