@@ -21,6 +21,7 @@ source_of() {
 	protoc-gen-go-grpc) echo google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.0 ;;
 	tofu) echo github.com/opentofu/opentofu/cmd/tofu@v1.10.6 ;;
 	podman-5.8.2) echo github.com/containers/podman/v5/cmd/podman@v5.8.2 ;;
+	quadlet-5.8.2) echo github.com/containers/podman/v5/cmd/quadlet@v5.8.2 ;;
 	*) die "no tool is called $1" ;;
 	esac
 }
@@ -36,6 +37,7 @@ build() {
 		CGO_ENABLED=1 in_module "$1" "$2" github.com/containers/podman/v5 \
 			-tags containers_image_openpgp,exclude_graphdriver_btrfs,seccomp
 		;;
+	quadlet-5.8.2) in_module "$1" "$2" github.com/containers/podman/v5 -tags containers_image_openpgp,exclude_graphdriver_btrfs ;;
 	tofu) in_source "$1" "$2" github.com/opentofu/opentofu ;;
 	*) GOBIN=$tools with_progress "building $1" go install -v "$2" ;;
 	esac

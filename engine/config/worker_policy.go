@@ -20,7 +20,7 @@ func policyShape() schema.Object {
 	return schema.Object{
 		Attrs: []schema.Attr{
 			list("step_types"), list("buckets"), list("networks"), list("host_paths"), list("cap_add"), list("userns"),
-			list("volumes"), list("seccomp"), list("selinux"),
+			list("volumes"), list("ports"), list("seccomp"), list("selinux"),
 			flag("cache_mounts"), flag("allow_unenforced_limits"),
 		},
 		Blocks: []schema.Block{
@@ -38,15 +38,16 @@ func policyShape() schema.Object {
 
 func readPolicy(b *hclsyntax.Block) (*policy.Policy, hcl.Diagnostics) {
 	var raw struct {
-		StepTypes  []string `json:"step_types"`
-		Buckets    []string `json:"buckets"`
-		Networks   []string `json:"networks"`
-		HostPaths  []string `json:"host_paths"`
-		CapAdd     []string `json:"cap_add"`
-		Userns     []string `json:"userns"`
-		Volumes    []string `json:"volumes"`
-		Seccomp    []string `json:"seccomp"`
-		SELinux    []string `json:"selinux"`
+		StepTypes  []string             `json:"step_types"`
+		Buckets    []string             `json:"buckets"`
+		Networks   []string             `json:"networks"`
+		HostPaths  []string             `json:"host_paths"`
+		CapAdd     []string             `json:"cap_add"`
+		Userns     []string             `json:"userns"`
+		Volumes    []string             `json:"volumes"`
+		Ports      []policy.PublishRule `json:"ports"`
+		Seccomp    []string             `json:"seccomp"`
+		SELinux    []string             `json:"selinux"`
 		Registries struct {
 			Pull []string `json:"pull"`
 			Push []string `json:"push"`
@@ -65,9 +66,10 @@ func readPolicy(b *hclsyntax.Block) (*policy.Policy, hcl.Diagnostics) {
 	diags := decodeInto(b, "a policy", policyShape(), &raw)
 	diags = append(diags, checkMax(b, raw.Max.CPUs, raw.Max.Pids)...)
 	diags = append(diags, checkLists(b, raw.HostPaths, raw.Seccomp)...)
+	diags = append(diags, checkPorts(b, raw.Ports)...)
 	return &policy.Policy{
 		StepTypes: raw.StepTypes, Buckets: raw.Buckets, Networks: raw.Networks, HostPaths: raw.HostPaths, CapAdd: raw.CapAdd, Userns: raw.Userns,
-		Volumes: raw.Volumes, Seccomp: raw.Seccomp, SELinux: raw.SELinux,
+		Volumes: raw.Volumes, Ports: raw.Ports, Seccomp: raw.Seccomp, SELinux: raw.SELinux,
 		Registries:  policy.Registries{Pull: raw.Registries.Pull, Push: raw.Registries.Push, From: raw.Registries.From},
 		Max:         policy.Max{Memory: raw.Max.Memory, CPUs: raw.Max.CPUs, Pids: int64(raw.Max.Pids), TimeLimit: raw.Max.TimeLimit, Collect: raw.Max.Collect},
 		CacheMounts: raw.CacheMounts, AllowUnenforcedLimits: raw.AllowUnenforcedLimits,
@@ -104,6 +106,16 @@ func checkLists(b *hclsyntax.Block, hostPaths, seccomp []string) (diags hcl.Diag
 			if p != "unconfined" && p != "custom" && !(strings.HasPrefix(p, "sha256:") && len(p) == len("sha256:")+64) {
 				diags = append(diags, wrong(set.Expr.Range(), "Wrong value", `"seccomp" takes "unconfined", "custom" (any profile of an author's own), or the "sha256:…" of one.`))
 			}
+		}
+	}
+	return diags
+}
+
+// checkPorts checks the rules about ports that are published.
+func checkPorts(b *hclsyntax.Block, rules []policy.PublishRule) (diags hcl.Diagnostics) {
+	for _, r := range rules {
+		if err := r.Validate(); err != nil {
+			diags = append(diags, wrong(b.Body.Attributes["ports"].Expr.Range(), "Wrong value", err.Error()+"."))
 		}
 	}
 	return diags

@@ -17,6 +17,8 @@ type Policy struct {
 	Buckets []string
 	// Networks are names of networks; "none" is always allowed.
 	Networks []string
+	// Ports are where pods and services may publish ports.
+	Ports []PublishRule
 	// Volumes are patterns of names of volumes that containers may mount.
 	Volumes []string
 	// HostPaths are what containers may mount of the host, see sdk.CheckHostPath: "/srv/data", "/srv/cache:rw".

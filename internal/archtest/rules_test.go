@@ -45,7 +45,7 @@ func house() []folder {
 		{"internal/wire", []string{"sdk", "sdk/schema"}},
 		{"internal/archtest", nil},
 		{"internal/stepdocs", []string{"sdk/contract", "sdk/schema"}},
-		{"internal/stepdocs/write", []string{"internal/stepdocs", "engine/eval", "sdk/contract"}},
+		{"internal/stepdocs/write", []string{"internal/stepdocs", "engine/eval", "plugins/podman/steps", "sdk/contract"}},
 		{"internal/testenv", nil},
 		{"internal/e2e", nil},
 		{"hack", nil},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/containerpub/cpub/engine/eval"
 	"github.com/containerpub/cpub/internal/stepdocs"
+	"github.com/containerpub/cpub/plugins/podman/steps"
 	"github.com/containerpub/cpub/sdk/contract"
 )
 
@@ -35,6 +36,10 @@ func write(dir string) error {
 	index.WriteString(notice + "# Step types\n\n## Standard\n\nA step type is what a pipeline asks for; which provider carries it out, worker.hcl says.\n\n")
 	index.WriteString("| type | does |\n|---|---|\n")
 	if err := writeTypes(dir, &index, contract.All()); err != nil {
+		return err
+	}
+	index.WriteString("\n## The podman provider's own\n\nThese are no standard types: the policy must name them in `step_types`.\n\n| type | does |\n|---|---|\n")
+	if err := writeTypes(dir, &index, steps.All()); err != nil {
 		return err
 	}
 	index.WriteString("\n## The engine's own\n\nThese run without a provider.\n\n| type | does |\n|---|---|\n")

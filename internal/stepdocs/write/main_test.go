@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/containerpub/cpub/plugins/podman/steps"
 	"github.com/containerpub/cpub/sdk/contract"
 )
 
@@ -18,7 +19,7 @@ func TestPagesAreCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := len(contract.All()) + len(builtin()) + 1; len(made) != want {
+	if want := len(contract.All()) + len(steps.All()) + len(builtin()) + 1; len(made) != want {
 		t.Errorf("%d pages, want %d", len(made), want)
 	}
 	for _, f := range made {

@@ -51,10 +51,15 @@ func (a *run) inspect(ctx context.Context) (*inspected, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inspecting the container: %w", err)
 	}
+	return stateOf(d), nil
+}
+
+// stateOf is what counts of a container's inspection.
+func stateOf(d *define.InspectContainerData) *inspected {
 	return &inspected{
 		id: d.ID, status: d.State.Status, pid: d.State.Pid, exitCode: d.State.ExitCode, oomKilled: d.State.OOMKilled,
 		startedAt: d.State.StartedAt, finishedAt: d.State.FinishedAt, config: d.OCIConfigPath,
-	}, nil
+	}
 }
 
 func (a *run) inspectOnce(ctx context.Context) (*define.InspectContainerData, error) {

@@ -32,6 +32,8 @@ type run struct {
 	req *sdk.Request
 	in  Input
 
+	detached string // the name of what outlives its step; else empty
+
 	times   times
 	adopted bool
 	removed bool // nothing is left to clean up

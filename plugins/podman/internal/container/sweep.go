@@ -33,6 +33,9 @@ func (r *Runner) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sdk
 	var errs []error
 	for _, c := range all {
 		key := c.Labels[owner.LabelKey]
+		if owner.Outlives(c.Labels) {
+			continue
+		}
 		if needs(c, sweep) {
 			needed[owner.Short(key)] = true
 			continue

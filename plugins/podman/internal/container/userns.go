@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"path"
 	"strconv"
@@ -100,6 +101,16 @@ func (s *slots) take(ids subIDs) (slot int, free func()) {
 	})
 }
 
+// takeIDs gives a range of ids: to what outlives its step always the same one, by its name.
+func (a *run) takeIDs(ids subIDs) (slot int, free func()) {
+	if a.detached == "" {
+		return a.ids.take(ids)
+	}
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(a.detached)) // a hash takes everything
+	return int(sum.Sum32() % uint32(ids.slots)), func() {}
+}
+
 // userNamespace is the namespace for an attribute's value. What was left out is auto where the host has ids for it.
 func (a *run) userNamespace(ctx context.Context, rootless bool) (specgen.Namespace, *types.IDMappingOptions, error) {
 	switch {
@@ -127,7 +138,7 @@ func (a *run) userNamespace(ctx context.Context, rootless bool) (specgen.Namespa
 		a.req.Logf("warning: the container has no user namespace, its root is the host's: %s", errNoSubIDs)
 		return specgen.Namespace{NSMode: specgen.Host}, nil, nil
 	}
-	slot, free := a.ids.take(ids)
+	slot, free := a.takeIDs(ids)
 	a.freeIDs = free
 	return specgen.Namespace{NSMode: specgen.Private}, &types.IDMappingOptions{
 		UIDMap: []idtools.IDMap{{ContainerID: 0, HostID: ids.uid + slot*slotSize, Size: slotSize}},

@@ -21,6 +21,19 @@ const (
 	LabelTimeLimit = "io.cpub.time_limit"
 )
 
+// The labels of what outlives its run by intent: a pod, or a service, by the name that the pipeline gave it. No sweep of runs takes these.
+const (
+	LabelPod     = "io.cpub.pod"
+	LabelService = "io.cpub.service"
+	// LabelSpec is the digest of what was asked for.
+	LabelSpec = "io.cpub.spec"
+)
+
+// Outlives tells by its labels whether a container, or a pod, stays when its run is over.
+func Outlives(labels map[string]string) bool {
+	return labels[LabelPod] != "" || labels[LabelService] != ""
+}
+
 // Labels are a request's labels, over those that the user asked for.
 func Labels(req *sdk.Request, users map[string]string) map[string]string {
 	labels := map[string]string{}

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/containerpub/cpub/sdk"
 )
@@ -34,5 +35,6 @@ func (p *Provider) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]s
 	items, cerr := s.runner.Prune(ctx, sweep, dryRun)
 	images, ierr := s.images.Prune(ctx, sweep, dryRun)
 	builds, berr := s.builder.Prune(ctx, sweep, dryRun)
-	return append(append(items, images...), builds...), errors.Join(cerr, ierr, berr)
+	pods, perr := s.pods.Prune(ctx, sweep, dryRun)
+	return slices.Concat(items, images, builds, pods), errors.Join(cerr, ierr, berr, perr)
 }

@@ -1,4 +1,4 @@
-// Package provider is the podman provider: it serves image_build, image_push, image_pull and container_run on one Podman
+// Package provider is the podman provider: it serves image_build, image_push, image_pull, container_run and podman_pod on one Podman
 // service.
 package provider
 
@@ -15,6 +15,8 @@ import (
 	"github.com/containerpub/cpub/plugins/podman/internal/container"
 	"github.com/containerpub/cpub/plugins/podman/internal/identity"
 	"github.com/containerpub/cpub/plugins/podman/internal/image"
+	"github.com/containerpub/cpub/plugins/podman/internal/pod"
+	"github.com/containerpub/cpub/plugins/podman/steps"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
 	"github.com/containerpub/cpub/sdk/schema"
@@ -36,6 +38,7 @@ type service struct {
 	images  *image.Store
 	runner  *container.Runner
 	builder *build.Builder
+	pods    *pod.Runner
 }
 
 // New is a provider that waits for its configuration.
@@ -91,6 +94,7 @@ func (p *Provider) Info() sdk.Info {
 			step(contract.ImagePush(), p.run(func(s *service) runFunc { return s.images.Push })),
 			step(contract.ImagePull(), p.run(func(s *service) runFunc { return s.images.RunPull })),
 			step(containerRun(), p.run(func(s *service) runFunc { return s.runner.Run })),
+			step(steps.Pod(), p.run(func(s *service) runFunc { return s.pods.Run })),
 		},
 	}
 }
@@ -148,10 +152,11 @@ func (p *Provider) Configure(ctx context.Context, c sdk.Configuration) (string, 
 		return "", errors.Join(err, conn.Close())
 	}
 	images := &image.Store{Client: conn, Registries: c.Registries, Location: location}
+	runner := &container.Runner{Client: conn, Images: images}
 	p.service = &service{
-		client: conn, images: images,
-		runner:  &container.Runner{Client: conn, Images: images},
+		client: conn, images: images, runner: runner,
 		builder: &build.Builder{Client: conn, Images: images},
+		pods:    &pod.Runner{Client: conn, Images: images, Containers: runner},
 	}
 	return location, nil
 }
@@ -194,5 +199,6 @@ func (p *Provider) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
 	containers, cerr := s.runner.Sweep(ctx, sweep)
 	names, ierr := s.images.Sweep(ctx, sweep)
 	builds, berr := s.builder.Sweep(ctx, sweep)
-	return containers + names + builds, errors.Join(cerr, ierr, berr)
+	pods, perr := s.pods.Sweep(ctx, sweep)
+	return containers + names + builds + pods, errors.Join(cerr, ierr, berr, perr)
 }
