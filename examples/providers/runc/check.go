@@ -11,26 +11,14 @@ import (
 	"github.com/containerpub/cpub/sdk"
 )
 
-// subIDs is the finding about user namespaces, without which containers run all the same.
-const subIDs = "runc_subids"
-
 // Check looks at what the provider needs of its host.
 func (p *Provider) Check(context.Context) ([]sdk.Finding, error) {
 	root := sdk.Finding{Name: "runc_root", OK: os.Geteuid() == 0, Detail: fmt.Sprintf("the worker runs as user %d", os.Geteuid())}
 	if !root.OK {
 		root.Remedy = "run the worker as root: this provider has no rootless mode (the provider podman has)"
 	}
-	ids := sdk.Finding{Name: subIDs, OK: true}
-	switch shift, err := image.HostShift(); {
-	case err != nil:
-		ids.OK, ids.Detail, ids.Remedy = false, err.Error(), "mend the file"
-	case shift == image.Shift{}:
-		ids.OK, ids.Detail, ids.Remedy = false, "containers have no user namespace: no ids are set aside for them", image.SetAside
-	default:
-		ids.Detail = fmt.Sprintf("root of a container is user %d", shift.UID)
-	}
 	return []sdk.Finding{
-		root, program("runc_runtime", p.settings.Runc, "runc"), program("runc_init", p.settings.Init, "catatonit"), ids,
+		root, program("runc_runtime", p.settings.Runc, "runc"), program("runc_init", p.settings.Init, "catatonit"), namespace(),
 	}, nil
 }
 
@@ -44,4 +32,23 @@ func program(name, path, pkg string) sdk.Finding {
 		}
 	}
 	return sdk.Finding{Name: name, OK: true, Detail: path}
+}
+
+// namespace tells whether containers have user namespaces, without which they run with less protection.
+func namespace() sdk.Finding {
+	const name = "runc_subids"
+	shift, err := image.HostShift()
+	switch {
+	case err != nil:
+		return sdk.Finding{Name: name, Detail: err.Error(), Remedy: "write each line as USER:FIRST:COUNT"}
+	case shift == image.Shift{}:
+		return sdk.Finding{
+			Name: name, Warning: true, Detail: "containers have no user namespace, their root is the host's: no ids are set aside for them",
+			Remedy: "`" + image.SetAside + "`",
+			Fixes: []sdk.Fix{
+				{Kind: sdk.FixLine, Path: "/etc/subuid", Line: image.SubIDs}, {Kind: sdk.FixLine, Path: "/etc/subgid", Line: image.SubIDs},
+			},
+		}
+	}
+	return sdk.Finding{Name: name, OK: true, Detail: fmt.Sprintf("root of a container is user %d of the host", shift.UID)}
 }

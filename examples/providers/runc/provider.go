@@ -64,9 +64,16 @@ func (p *Provider) Info() sdk.Info {
 		}},
 		Steps: []sdk.StepType{
 			p.step(contract.ImagePull(), func(s *service) runFunc { return s.images.RunPull }),
-			p.step(contract.ContainerRun(), func(s *service) runFunc { return s.runner.Run }),
+			p.step(containerRun(), func(s *service) runFunc { return s.runner.Run }),
 		},
 	}
+}
+
+// containerRun is the contract without the abilities that are not served. What an author asks of those is refused before a run's first step.
+func containerRun() contract.Type {
+	return contract.ContainerRun().Without(
+		contract.AbilityFiles, contract.AbilityCollect, contract.AbilityMount, contract.AbilityUserns,
+		contract.AbilitySeccomp, contract.AbilitySELinux, contract.AbilityUlimits)
 }
 
 type runFunc = func(ctx context.Context, req *sdk.Request) (any, error)
@@ -99,7 +106,7 @@ func (p *Provider) Configure(ctx context.Context, c sdk.Configuration) (string, 
 		return "", err
 	}
 	for _, f := range findings {
-		if !f.OK && f.Name != subIDs {
+		if !f.OK && !f.Warning {
 			return "", sdk.Permanentf("the provider runc cannot work here: %s: %s", f.Detail, f.Remedy)
 		}
 	}

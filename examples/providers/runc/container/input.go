@@ -21,6 +21,7 @@ import (
 type input struct {
 	Image                 json.RawMessage   `json:"image"`
 	Command               []string          `json:"command"`
+	Script                *string           `json:"script"`
 	Env                   map[string]string `json:"env"`
 	Stdin                 string            `json:"stdin"`
 	Workdir               string            `json:"workdir"`
@@ -66,6 +67,10 @@ func decode(req *sdk.Request) (*input, error) {
 
 func (in *input) check() error {
 	switch {
+	case in.Script != nil && len(in.Command) > 0:
+		return sdk.Invalidf("script", "a script runs instead of a command: leave one of them out")
+	case in.Script != nil && strings.TrimSpace(*in.Script) == "":
+		return sdk.Invalidf("script", "the script is empty; leave it out to run the image's own command")
 	case in.Memory <= 0:
 		return sdk.Invalidf("memory", "memory must be more than nothing")
 	case *in.MemorySwap < in.Memory:

@@ -8,8 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/moby/sys/capability"
-
+	"github.com/containerpub/cpub/examples/providers/runc/image"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
 )
@@ -39,11 +38,12 @@ func (a *run) prove(pid int) (contract.Limits, error) {
 	}
 	got.Network, got.TimeLimitMS, got.ReadOnly, got.Userns = a.in.Network, a.in.TimeLimit.Std().Milliseconds(), p.readOnly, "host"
 	got.Capabilities, got.NoNewPrivileges = p.capabilities, p.noNewPrivs
-	if p.userns {
+	if !slices.Contains(p.shared, "user") {
 		got.Userns = "private"
 	}
-	if bad := p.violations(a.in, a.Images.Shift.UID != 0); len(bad) > 0 {
-		return got, sdk.Permanentf("the container was not started: %s did not isolate it as asked: %s", a.Runc, strings.Join(bad, ", "))
+	if bad := p.violations(a.in, a.Images.Shift != image.Shift{}); len(bad) > 0 {
+		return got, sdk.Permanentf("the container was not started: the runtime did not isolate it as asked: %s; this is a fault of %s",
+			strings.Join(bad, ", "), a.Runc)
 	}
 	return got, nil
 }
@@ -91,93 +91,6 @@ func missing(in *input, got contract.Limits) []string {
 	} {
 		if l.have == unlimited || l.have > l.asked*1.001 {
 			bad = append(bad, fmt.Sprintf("%s (asked %g, is %g)", l.name, l.asked, l.have))
-		}
-	}
-	return bad
-}
-
-// process is what the kernel says of the container's first process.
-type process struct {
-	capabilities []string
-	noNewPrivs   bool
-	filtered     bool // by seccomp
-	readOnly     bool
-	userns       bool
-	netns        bool
-	interfaces   []string
-}
-
-func look(pid int) (p process, err error) {
-	of := func(name string) string { return fmt.Sprintf("/proc/%d/%s", pid, name) }
-	known, err := capability.NewPid2(pid)
-	if err == nil {
-		err = known.Load()
-	}
-	if err != nil {
-		return p, err
-	}
-	p.capabilities = []string{}
-	for _, c := range capability.ListKnown() {
-		if known.Get(capability.BOUNDING, c) || known.Get(capability.PERMITTED, c) || known.Get(capability.INHERITABLE, c) {
-			p.capabilities = append(p.capabilities, capName(c.String()))
-		}
-	}
-	status, err := os.ReadFile(of("status"))
-	if err != nil {
-		return p, err
-	}
-	p.noNewPrivs = strings.Contains(string(status), "\nNoNewPrivs:\t1\n")
-	p.filtered = strings.Contains(string(status), "\nSeccomp:\t2\n")
-	mounts, err := os.ReadFile(of("mountinfo"))
-	if err != nil {
-		return p, err
-	}
-	for line := range strings.Lines(string(mounts)) {
-		if f := strings.Fields(line); len(f) > 5 && f[4] == "/" {
-			p.readOnly = slices.Contains(strings.Split(f[5], ","), "ro") // the last one mounted is on top
-		}
-	}
-	for name, differs := range map[string]*bool{"ns/user": &p.userns, "ns/net": &p.netns} {
-		theirs, err := os.Readlink(of(name))
-		if err != nil {
-			return p, err
-		}
-		own, err := os.Readlink("/proc/self/" + name)
-		if err != nil {
-			return p, err
-		}
-		*differs = theirs != own
-	}
-	devices, err := os.ReadFile(of("net/dev"))
-	for line := range strings.Lines(string(devices)) {
-		if name, _, ok := strings.Cut(strings.TrimSpace(line), ":"); ok && name != "lo" {
-			p.interfaces = append(p.interfaces, name)
-		}
-	}
-	return p, err
-}
-
-// violations lists what isolates less than was asked for.
-func (p process) violations(in *input, userns bool) []string {
-	var bad []string
-	for _, v := range []struct {
-		wrong bool
-		what  string
-	}{
-		{!p.noNewPrivs, "it may gain privileges"},
-		{!p.filtered, "it may make any system call"},
-		{in.ReadOnly && !p.readOnly, "its root is writable"},
-		{userns && !p.userns, "it has no user namespace"},
-		{!p.netns, "it has the host's network"},
-		{len(p.interfaces) > 0, "it has network interfaces " + strings.Join(p.interfaces, ", ")},
-	} {
-		if v.wrong {
-			bad = append(bad, v.what)
-		}
-	}
-	for _, c := range p.capabilities {
-		if !slices.Contains(in.capabilities(), c) {
-			bad = append(bad, "it has the capability "+c)
 		}
 	}
 	return bad

@@ -29,6 +29,9 @@ func (a *run) result(end exit, o *output) (any, error) {
 	if end.Error != "" {
 		return nil, errors.New(end.Error)
 	}
+	if peak := end.Usage.MemoryPeak; peak != nil && a.record.Limits.Memory > 0 {
+		*peak = min(*peak, a.record.Limits.Memory) // the kernel counts the page, too, for which it kills
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("naming the host: %w", err)

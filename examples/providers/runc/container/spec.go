@@ -165,8 +165,11 @@ func readonly() []string {
 	return []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
 }
 
-// commandOf is what runs: the author's command behind the image's entrypoint.
+// commandOf is what runs: the author's script, or the author's command behind the image's entrypoint.
 func (in *input) commandOf(img image.Image) ([]string, error) {
+	if in.Script != nil {
+		return []string{"/bin/sh", "-e", "-c", *in.Script}, nil
+	}
 	command := in.Command
 	if len(command) == 0 {
 		command = img.Config.Cmd

@@ -16,8 +16,11 @@ const SlotSize = 1 << 16
 // subIDUser is whom the ids belong to in /etc/subuid and /etc/subgid, as rootful Podman has it too.
 const subIDUser = "containers"
 
-// SetAside tells how ids are set aside for containers.
-const SetAside = "echo " + subIDUser + ":1000000:65536 | tee -a /etc/subuid /etc/subgid"
+// SubIDs is a line that sets ids aside for containers, and SetAside the command that adds it to both files.
+const (
+	SubIDs   = subIDUser + ":1000000:65536"
+	SetAside = "echo " + SubIDs + " | tee -a /etc/subuid /etc/subgid"
+)
 
 // Shift is the host's user and group that root is in a container: id n of a container is id UID+n of the host. The zero value is no
 // user namespace.
