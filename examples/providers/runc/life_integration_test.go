@@ -176,3 +176,15 @@ func skipRoot(d os.DirEntry, err error) error {
 	}
 	return err
 }
+
+// TestStreams: what a program writes to is an ordinary pipe, which waits for who reads it.
+func TestStreams(t *testing.T) {
+	e := newEnv(t, options{})
+	res := e.Run(e.call(t, nil, "list", "/proc/self/fdinfo"))
+	_, rest, found := strings.Cut(res.Text("stdout"), "file /proc/self/fdinfo/1 ")
+	_, flags, _ := strings.Cut(rest, "flags:")
+	mode, err := strconv.ParseInt(strings.Fields(flags + " -")[0], 8, 64)
+	if !found || err != nil || mode&syscall.O_NONBLOCK != 0 {
+		t.Errorf("stdout has the flags %o (%v):\n%s", mode, err, res.Text("stdout"))
+	}
+}

@@ -80,8 +80,9 @@ func (r *Runner) all() map[string]record {
 	return all
 }
 
-// Tidy removes the folder of mounts where there are none.
+// Tidy removes the folder of mounts and the cgroup above all containers' where there are none.
 func (r *Runner) Tidy() {
+	_ = cgroup(groups).remove() // as below
 	for _, dir := range []string{r.runtime().State, r.RunDir, filepath.Dir(r.RunDir)} {
 		_ = os.Remove(dir) // what is not empty stays
 	}
