@@ -45,7 +45,7 @@ func (a *run) await(ctx context.Context, out *output) (end exit, err error) {
 		if err == nil {
 			err = out.copy()
 		}
-		if err == nil && !ended && !supervised && a.folder().has("started") {
+		if err == nil && !ended && !supervised {
 			err = errLost
 		}
 		if ended || err != nil {

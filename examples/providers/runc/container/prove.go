@@ -86,8 +86,10 @@ func missing(in *input, got contract.Limits) []string {
 		name        string
 		asked, have float64
 	}{
-		{"memory", float64(in.Memory), float64(got.Memory)}, {"memory_swap", float64(*in.MemorySwap), float64(got.MemorySwap)},
-		{"cpus", in.CPUs, got.CPUs}, {"pids", float64(in.Pids), float64(got.Pids)},
+		{"memory", float64(in.Memory), float64(got.Memory)},
+		{"memory_swap", float64(*in.MemorySwap), float64(got.MemorySwap)},
+		{"cpus", in.CPUs, got.CPUs},
+		{"pids", float64(in.Pids), float64(got.Pids)},
 	} {
 		if l.have == unlimited || l.have > l.asked*1.001 {
 			bad = append(bad, fmt.Sprintf("%s (asked %g, is %g)", l.name, l.asked, l.have))

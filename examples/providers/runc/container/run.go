@@ -160,7 +160,9 @@ func (a *run) cgroup() cgroup { return cgroupOf(a.name()) }
 
 func (r *Runner) folder(name string) folder { return folder(filepath.Join(r.Dir, name)) }
 func (r *Runner) bundle(name string) bundle { return bundle(filepath.Join(r.RunDir, name)) }
-func (r *Runner) runtime() runtime          { return runtime{Path: r.Runc, State: filepath.Join(r.RunDir, "state")} }
+func (r *Runner) runtime() runtime {
+	return runtime{Path: r.Runc, State: filepath.Join(r.RunDir, "state")}
+}
 
 func cgroupOf(name string) cgroup { return cgroup(groups + "/" + name) }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/containerpub/cpub/examples/providers/runc/image"
 	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // cpuPeriod is the length of the window, in µs, in which a container may use its share of CPU.
@@ -111,8 +112,9 @@ func (a *run) mounts() []specs.Mount {
 		})
 	}
 	for _, path := range slices.Sorted(maps.Keys(a.in.Tmpfs)) {
+		size, _ := schema.ParseSize(a.in.Tmpfs[path]) // input.check has refused what is none
 		mounts = append(mounts, specs.Mount{
-			Destination: path, Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "nodev", "mode=1777", "size=" + a.in.Tmpfs[path]},
+			Destination: path, Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "nodev", "mode=1777", fmt.Sprintf("size=%d", int64(size))},
 		})
 	}
 	return mounts
