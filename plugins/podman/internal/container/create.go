@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -31,7 +32,7 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.createWith(ctx, p); err != nil {
+	if err := a.make(ctx, p); err != nil {
 		return nil, err
 	}
 	if err := a.initialise(ctx); err != nil {
@@ -48,6 +49,9 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 		return err
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := a.proveExtras(ctx, state.pid, info); err != nil {
 		return nil, err
 	}
 	a.watch = newWatch(ctx, limits, group)
@@ -76,7 +80,7 @@ func (a *run) resolveImage(ctx context.Context) (string, error) {
 }
 
 func (a *run) plan(ctx context.Context, imageID string, info *define.Info) (p plan, err error) {
-	p = plan{name: owner.Name(a.req.Key), imageID: imageID, init: true}
+	p = plan{name: owner.Name(a.req.Key), imageID: imageID, init: true, unconfined: a.in.Seccomp == seccompUnconfined}
 	if p.userns, p.idMappings, err = a.userNamespace(ctx, info.Host.Security.Rootless); err != nil {
 		return p, err
 	}
@@ -84,6 +88,17 @@ func (a *run) plan(ctx context.Context, imageID string, info *define.Info) (p pl
 		if p.rlimits, err = rlimits(ctx, host); err != nil {
 			return p, err
 		}
+	}
+	asked, err := a.in.ulimits()
+	if err != nil {
+		return p, err
+	}
+	p.rlimits = withUlimits(p.rlimits, asked)
+	if err := a.in.checkSELinux(info); err != nil {
+		return p, err
+	}
+	if p.mounted, err = a.fileSystem(ctx, info); err != nil {
+		return p, err
 	}
 	if !info.Host.Security.Rootless {
 		p.cgroupParent = parent(a.req.Key, info.Host.CgroupManager)
@@ -98,6 +113,22 @@ func parent(key, manager string) string {
 		return "cpub-" + owner.Short(key) + ".slice"
 	}
 	return "/cpub/" + owner.Short(key)
+}
+
+// make makes the container with its volumes and the files in it.
+func (a *run) make(ctx context.Context, p plan) (err error) {
+	if err := a.makeVolumes(ctx, p.mounted); err != nil {
+		return err
+	}
+	profile, remove, err := a.profile()
+	if err != nil {
+		return err
+	}
+	p.seccomp = profile
+	if err := errors.Join(a.createWith(ctx, p), remove()); err != nil {
+		return err
+	}
+	return a.putFiles(ctx, p.mounted.puts)
 }
 
 // createWith creates the container, without an init where the host has none. A container under that name, which only another
@@ -149,6 +180,9 @@ func (a *run) classify(err error) error {
 		{"unable to find network", "network"},
 		{"minimum memory limit allowed", "memory"},
 		{"cannot find mappings for user", "userns"},
+		{"not enough unused IDs in user namespace", "userns"},
+		{"rlimit", "ulimits"},
+		{"seccomp", "seccomp"},
 	} {
 		if strings.Contains(text, c.sign) {
 			return sdk.Invalidf(c.attr, "%w", err)

@@ -24,7 +24,7 @@ func (a *run) readAdopted(ctx context.Context, state *inspected) error {
 		return err
 	}
 	if state.running() {
-		limits, group, err := a.readBack(ctx, expectsAdopted(a.saved.Limits), state, info)
+		limits, group, err := a.readBack(ctx, a.in.expectsAdopted(a.saved.Limits), state, info)
 		if err == nil {
 			a.watch = newWatch(ctx, limits, group)
 			a.watch.start = a.saved.start()

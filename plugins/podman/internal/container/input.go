@@ -16,25 +16,34 @@ import (
 
 // Input is what container_run is asked for: contract.ContainerRun's input.
 type Input struct {
-	Image                 json.RawMessage   `json:"image"`
-	Command               []string          `json:"command"`
-	Script                *string           `json:"script"`
-	Env                   map[string]string `json:"env"`
-	Stdin                 string            `json:"stdin"`
-	Workdir               string            `json:"workdir"`
-	User                  string            `json:"user"`
-	Memory                schema.Size       `json:"memory"`
-	MemorySwap            *schema.Size      `json:"memory_swap"`
-	CPUs                  float64           `json:"cpus"`
-	Pids                  int64             `json:"pids"`
-	Network               string            `json:"network"`
-	TimeLimit             schema.Duration   `json:"time_limit"`
-	Grace                 schema.Duration   `json:"grace"`
-	ReadOnly              bool              `json:"read_only"`
-	Tmpfs                 map[string]string `json:"tmpfs"`
-	CapAdd                []string          `json:"cap_add"`
-	CapDrop               []string          `json:"cap_drop"`
-	Userns                string            `json:"userns"`
+	Image        json.RawMessage   `json:"image"`
+	Command      []string          `json:"command"`
+	Script       *string           `json:"script"`
+	Env          map[string]string `json:"env"`
+	Stdin        string            `json:"stdin"`
+	Workdir      string            `json:"workdir"`
+	User         string            `json:"user"`
+	Memory       schema.Size       `json:"memory"`
+	MemorySwap   *schema.Size      `json:"memory_swap"`
+	CPUs         float64           `json:"cpus"`
+	Pids         int64             `json:"pids"`
+	Network      string            `json:"network"`
+	TimeLimit    schema.Duration   `json:"time_limit"`
+	Grace        schema.Duration   `json:"grace"`
+	ReadOnly     bool              `json:"read_only"`
+	Tmpfs        map[string]string `json:"tmpfs"`
+	CapAdd       []string          `json:"cap_add"`
+	CapDrop      []string          `json:"cap_drop"`
+	Userns       string            `json:"userns"`
+	Seccomp      string            `json:"seccomp"`
+	SELinux      []string          `json:"selinux"`
+	Ulimits      map[string]string `json:"ulimits"`
+	Mount        []Mount           `json:"mount"`
+	Collect      map[string]string `json:"collect"`
+	CollectLimit schema.Size       `json:"collect_limit"`
+
+	Files map[string]*sdk.Artifact `json:"files"`
+
 	Labels                map[string]string `json:"labels"`
 	SuccessExitCodes      []int32           `json:"success_exit_codes"`
 	OutputLimit           schema.Size       `json:"output_limit"`
@@ -46,7 +55,7 @@ func defaults() Input {
 	return Input{
 		Memory: 128 << 20, CPUs: 0.5, Pids: 256, Network: "none",
 		TimeLimit: schema.Duration(5 * time.Second), Grace: schema.Duration(time.Second), ReadOnly: true,
-		OutputLimit: 16 << 10,
+		OutputLimit: 16 << 10, CollectLimit: 64 << 20, Seccomp: seccompDefault,
 	}
 }
 
@@ -104,6 +113,15 @@ func (in Input) check() error {
 	if slices.ContainsFunc(in.CapAdd, func(c string) bool { return strings.EqualFold(c, "all") }) {
 		return sdk.Invalidf("cap_add", "name each capability: all of them together are those of the host")
 	}
+	for _, check := range []func() error{in.checkTmpfs, in.checkPlaces, in.checkConfinement} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in Input) checkTmpfs() error {
 	for _, path := range slices.Sorted(maps.Keys(in.Tmpfs)) {
 		if !strings.HasPrefix(path, "/") || path == "/" {
 			return sdk.Invalidf("tmpfs", "%q is not an absolute path below /", path)

@@ -28,7 +28,8 @@ func (r *Runner) Items(ctx context.Context, q sdk.InventoryQuery) ([]sdk.Item, e
 		}
 		items = append(items, i)
 	}
-	return items, nil
+	volumes, err := r.listVolumes(ctx)
+	return append(items, volumes...), err
 }
 
 // list lists our containers. One that goes while Podman looks at its size can fail the whole list: then it is asked again.

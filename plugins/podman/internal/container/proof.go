@@ -29,12 +29,12 @@ type expected struct {
 
 // expects is what a container that is made by the plan must be proven to have.
 func (p plan) expects() expected {
-	return expected{userns: p.userns.NSMode != specgen.Host, seccomp: true}
+	return expected{userns: p.userns.NSMode != specgen.Host, seccomp: !p.unconfined}
 }
 
 // expectsAdopted is what a container has that an earlier attempt proved, and started.
-func expectsAdopted(proven contract.Limits) expected {
-	return expected{userns: proven.Userns == "private", seccomp: true, started: true}
+func (in Input) expectsAdopted(proven contract.Limits) expected {
+	return expected{userns: proven.Userns == "private", seccomp: in.Seccomp != seccompUnconfined, started: true}
 }
 
 // Modes of seccomp, as /proc/PID/status has them.

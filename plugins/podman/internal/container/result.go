@@ -16,12 +16,15 @@ import (
 
 // Outputs are container_run's: contract.ContainerRun's output.
 type Outputs struct {
-	ExitCode  int32            `json:"exit_code"`
-	Stdout    string           `json:"stdout"`
-	Stderr    string           `json:"stderr"`
-	Truncated bool             `json:"truncated"`
-	Log       *sdk.Artifact    `json:"log"`
-	Receipt   contract.Receipt `json:"receipt"`
+	ExitCode  int32         `json:"exit_code"`
+	Stdout    string        `json:"stdout"`
+	Stderr    string        `json:"stderr"`
+	Truncated bool          `json:"truncated"`
+	Log       *sdk.Artifact `json:"log"`
+
+	Collected map[string]*sdk.Artifact `json:"collected"`
+
+	Receipt contract.Receipt `json:"receipt"`
 }
 
 // result makes the outputs of a container that has ended, or the failure that its end is. Of one that failed nothing is left, so that the time that
@@ -33,13 +36,21 @@ func (a *run) result(ctx context.Context, state *inspected, endedBy string, o *o
 	}
 	out.Stdout, out.Stderr, out.Truncated = o.stdout.text(), o.stderr.text(), o.stdout.truncated || o.stderr.truncated
 	out.Log = sdk.File(o.file.Name(), "log", "text/plain; charset=utf-8")
-	if out.Receipt.EndedBy == contract.EndedByExit && slices.Contains(a.in.SuccessExitCodes, state.exitCode) {
+	var missing error // of what was to be collected; a container that failed may have left its reports nevertheless
+	if out.Collected, missing = a.collect(ctx); missing != nil && !errors.As(missing, new(errCollect)) {
+		return nil, missing
+	}
+	success := out.Receipt.EndedBy == contract.EndedByExit && slices.Contains(a.in.SuccessExitCodes, state.exitCode)
+	if success && missing == nil {
 		a.times.tell(&out.Receipt, state.startedAt, state.finishedAt, time.Now())
 		return out, nil
 	}
 	err = a.cleanup(ctx)
 	a.removed = err == nil
 	a.times.tell(&out.Receipt, state.startedAt, state.finishedAt, time.Now())
+	if success {
+		return nil, errors.Join(sdk.Failed(codeCollect, out, missing), err)
+	}
 	return nil, errors.Join(a.failure(out), err)
 }
 

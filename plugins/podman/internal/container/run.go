@@ -135,7 +135,7 @@ func (a *run) adopt(ctx context.Context) (*inspected, error) {
 	}
 	useless := a.req.Returned || !state.started() || a.in.Stdin != "" && state.running() && !cp.StdinSent
 	if useless {
-		return nil, a.Remove(ctx, a.req.Key)
+		return nil, a.removeOwn(ctx)
 	}
 	a.adopted, a.saved = true, cp
 	a.times.adopt(cp)
@@ -147,5 +147,5 @@ func (a *run) adopt(ctx context.Context) (*inspected, error) {
 func (a *run) cleanup(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	return client.Retry(ctx, cleanupTime, func() error { return a.Remove(ctx, a.req.Key) })
+	return client.Retry(ctx, cleanupTime, func() error { return a.removeOwn(ctx) })
 }

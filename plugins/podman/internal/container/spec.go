@@ -1,7 +1,6 @@
 package container
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -34,6 +33,9 @@ type plan struct {
 	idMappings   *types.IDMappingOptions
 	rlimits      []spec.POSIXRlimit
 	init         bool
+	mounted      mounted
+	seccomp      string // the profile's path for Podman; empty: its default
+	unconfined   bool   // without seccomp
 }
 
 // specification is the container as Podman is asked for it.
@@ -62,7 +64,11 @@ func specification(req *sdk.Request, in Input, p plan) *specgen.SpecGenerator {
 	s.ImageVolumeMode = "ignore"
 	s.ReadOnlyFilesystem = &in.ReadOnly
 	s.ReadWriteTmpfs = &no
-	s.Mounts = append(tmpfs(in.Tmpfs), sharedMemory(in.Tmpfs)...)
+	s.Mounts = append(tmpfs(in.Tmpfs), p.mounted.mounts...)
+	s.Mounts = append(s.Mounts, sharedMemory(s.Mounts)...)
+	s.Volumes = p.mounted.volumes
+	s.SeccompProfilePath = p.seccomp
+	s.SelinuxOpts = in.SELinux
 
 	s.CapAdd, s.CapDrop = in.added(), []string{"all"}
 	s.NoNewPrivileges = &yes
@@ -93,19 +99,16 @@ func tmpfs(folders map[string]string) []spec.Mount {
 		if err != nil {
 			continue // Input.check has refused it
 		}
-		mounts = append(mounts, spec.Mount{
-			Destination: path, Type: "tmpfs", Source: "tmpfs",
-			Options: []string{"rw", "nosuid", "nodev", "mode=1777", fmt.Sprintf("size=%d", int64(size))},
-		})
+		mounts = append(mounts, memory(path, int64(size)))
 	}
 	return mounts
 }
 
 // sharedMemory is the /dev/shm that Podman would mount itself, on the host, and in the container as memory of nobody: 4.3.1
 // forgets to unmount it where there is a user namespace, and then fails to remove the container.
-func sharedMemory(folders map[string]string) []spec.Mount {
+func sharedMemory(others []spec.Mount) []spec.Mount {
 	const path = "/dev/shm"
-	if _, ok := folders[path]; ok {
+	if slices.ContainsFunc(others, func(m spec.Mount) bool { return m.Destination == path }) {
 		return nil
 	}
 	return []spec.Mount{{

@@ -15,14 +15,14 @@ import (
 // starting is how old a cgroup without processes must be: younger, its container may be about to start.
 const starting = time.Minute
 
-// Sweep removes the containers of runs that are not alive, and cgroups of ours that no container needs, unless they are
+// Sweep removes the containers and volumes of runs that are not alive, and cgroups of ours that no container needs, unless they are
 // younger than the grace.
 func (r *Runner) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
 	removed, err := r.Prune(ctx, sweep, false)
 	return len(removed), err
 }
 
-// Prune is Sweep, and tells which containers that are. With dryRun nothing is removed.
+// Prune is Sweep, and tells which containers and volumes that are. With dryRun nothing is removed.
 func (r *Runner) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sdk.Item, error) {
 	all, err := r.list(ctx, dryRun)
 	if err != nil {
@@ -48,6 +48,8 @@ func (r *Runner) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sdk
 		}
 		removed = append(removed, item(c))
 	}
+	volumes, err := r.pruneVolumes(ctx, sweep, dryRun)
+	removed, errs = append(removed, volumes...), append(errs, err)
 	if host, err := r.Client.Host(); err == nil && !dryRun {
 		errs = append(errs, cgroup.Sweep(ctx, host, "/cpub", max(sweep.Grace.Std(), starting), func(name string) bool { return needed[name] }))
 	}

@@ -113,6 +113,10 @@ func (a *run) takeIDs(ids subIDs) (slot int, free func()) {
 
 // userNamespace is the namespace for an attribute's value. What was left out is auto where the host has ids for it.
 func (a *run) userNamespace(ctx context.Context, rootless bool) (specgen.Namespace, *types.IDMappingOptions, error) {
+	if mode := a.in.Userns; !rootless && (mode == "keep-id" || mode == "nomap") {
+		return specgen.Namespace{}, nil, sdk.Invalidf("userns", "%s is about the user that Podman runs as, and this Podman runs as root: use `auto`, "+
+			"which gives the container ids of its own, or a rootless Podman", mode)
+	}
 	switch {
 	case a.in.Userns == "keep-id":
 		return specgen.Namespace{NSMode: specgen.KeepID}, nil, nil

@@ -93,16 +93,10 @@ func (p *Provider) Info() sdk.Info {
 			step(contract.ImageBuild(), p.run(func(s *service) runFunc { return s.builder.Run })),
 			step(contract.ImagePush(), p.run(func(s *service) runFunc { return s.images.Push })),
 			step(contract.ImagePull(), p.run(func(s *service) runFunc { return s.images.RunPull })),
-			step(containerRun(), p.run(func(s *service) runFunc { return s.runner.Run })),
+			step(contract.ContainerRun(), p.run(func(s *service) runFunc { return s.runner.Run })),
 			step(steps.Pod(), p.run(func(s *service) runFunc { return s.pods.Run })),
 		},
 	}
-}
-
-// containerRun is the contract, as far as it is served.
-func containerRun() contract.Type {
-	return contract.ContainerRun().Without(
-		contract.AbilityFiles, contract.AbilityCollect, contract.AbilityMount, contract.AbilitySeccomp, contract.AbilitySELinux, contract.AbilityUlimits)
 }
 
 type runFunc = func(ctx context.Context, req *sdk.Request) (any, error)
@@ -179,12 +173,7 @@ func (p *Provider) Release(ctx context.Context, keys []string) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, key := range keys {
-		errs = append(errs, s.runner.Remove(ctx, key))
-	}
-	errs = append(errs, s.images.Release(ctx, keys))
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(s.runner.Release(ctx, keys), s.images.Release(ctx, keys)); err != nil {
 		return fmt.Errorf("releasing: %w", err)
 	}
 	return nil
