@@ -23,6 +23,8 @@ type ran struct {
 	Stderr    string           `json:"stderr"`
 	Truncated bool             `json:"truncated"`
 	Receipt   contract.Receipt `json:"receipt"`
+
+	Collected map[string]*sdk.Artifact `json:"collected"`
 }
 
 // containers is the suite of container_run on one image, which the provider is given by its reference.
@@ -76,7 +78,15 @@ func ContainerRun(t *testing.T, h *Harness, i Images) {
 
 // containerAbilities are the tests of container_run's abilities.
 func containerAbilities() map[string]func(*testing.T, *containers) {
-	return map[string]func(*testing.T, *containers){}
+	return map[string]func(*testing.T, *containers){
+		contract.AbilityFiles:   filesArePut,
+		contract.AbilityCollect: filesAreCollected,
+		contract.AbilityMount:   mountsHold,
+		contract.AbilityUserns:  usernsHolds,
+		contract.AbilitySeccomp: seccompFilters,
+		contract.AbilitySELinux: selinuxIsNeverIgnored,
+		contract.AbilityUlimits: ulimitsHold,
+	}
 }
 
 // call runs the probe with a command; further attributes can be added.

@@ -27,7 +27,7 @@ func (h *Harness) File(path string) *sdk.Artifact {
 func (h *Harness) Bytes(name string, content []byte) *sdk.Artifact {
 	h.t.Helper()
 	dir := h.mkdir("file-")
-	if err := os.WriteFile(filepath.Join(dir, "bytes"), content, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "bytes"), content, 0o644); err != nil { //nolint:gosec // as a worker keeps artifacts: containers read them as other users
 		h.t.Fatalf("writing a file: %v", err)
 	}
 	return h.must(h.add(dir, "bytes", schema.FormatFile, sdk.Artifact{Name: name, MediaType: sdk.MediaTypeBytes}))

@@ -32,6 +32,8 @@ func main() {
 		"alloc": alloc, "fork": fork, "net": network, "status": status, "sleep": sleep, "write": write, "exit": exit,
 		"cat": cat, "spam": spam, "burn": burn, "env": env, "stubborn": stubborn, "raise": raise, "wait": wait, "mounts": mounts, "list": list, "fill": fill,
 		"spawn": spawn, "heed": heed, "later": later, "serve": serve, "reach": reach, "sum": sum,
+		"spawn": spawn, "heed": heed, "later": later, "serve": serve, "reach": reach,
+		"stat": stat, "put": put, "link": link, "mkdir": mkdir, "limits": limits,
 	}
 	run, ok := commands[os.Args[1]]
 	if !ok {
@@ -199,16 +201,22 @@ func burn(args []string) error {
 	return nil
 }
 
-// list prints the files below a folder, with what is in them.
+// list prints the files below folders, with what is in them.
 func list(args []string) error {
-	return filepath.WalkDir(args[0], func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	for _, root := range args {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			fmt.Printf("file %s %s\n", path, b)
+			return err
+		})
+		if err != nil {
 			return err
 		}
-		b, err := os.ReadFile(path)
-		fmt.Printf("file %s %s\n", path, b)
-		return err
-	})
+	}
+	return nil
 }
 
 func env(args []string) error {

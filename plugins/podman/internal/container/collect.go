@@ -116,7 +116,34 @@ func (a *run) collectOne(ctx context.Context, dir, p string, left *allowance) (*
 		return nil, err
 	}
 	if wantFolder {
+		if err := a.leftOut(ctx, clean); err != nil {
+			return nil, err
+		}
 		return sdk.Directory(filepath.Join(dir, content), path.Base(clean)), nil
 	}
 	return sdk.File(filepath.Join(dir, content), path.Base(clean), sdk.MediaTypeBytes), nil
+}
+
+// leftOut fails where Podman has left out something of a folder without a word: of a mount point, it takes dev, proc and sys for those of a root.
+func (a *run) leftOut(ctx context.Context, folder string) error {
+	l := a.in.layout()
+	for _, v := range a.in.ownVolumes(a.req.Key) {
+		l = append(l, place{v.dest, onVolume, false})
+	}
+	if l.under(folder).path != folder {
+		return nil
+	}
+	for _, name := range []string{"dev", "proc", "sys"} {
+		resp, err := a.Client.Do(ctx, client.Call{
+			Method: http.MethodGet, Endpoint: "/containers/%s/archive", Path: []string{owner.Name(a.req.Key)}, Query: url.Values{"path": {path.Join(folder, name)}},
+		})
+		switch {
+		case client.NotFound(err):
+		case err != nil:
+			return err
+		default:
+			return errors.Join(errCollect{fmt.Errorf("Podman gives no %q at the top of a folder: have the container put it one folder deeper", name)}, resp.Body.Close())
+		}
+	}
+	return nil
 }

@@ -99,7 +99,7 @@ func (in Input) checkSELinux(info *define.Info) error {
 	return nil
 }
 
-// limits are the names of limits, and what /proc/PID/limits calls them.
+// limitNames are the names of limits, and what /proc/PID/limits calls them.
 func limitNames() map[string]string {
 	return map[string]string{
 		"as": "Max address space", "core": "Max core file size", "cpu": "Max cpu time", "data": "Max data size", "fsize": "Max file size",
@@ -153,6 +153,15 @@ func withUlimits(ours, asked []spec.POSIXRlimit) []spec.POSIXRlimit {
 		return slices.ContainsFunc(asked, func(other spec.POSIXRlimit) bool { return other.Type == l.Type })
 	})
 	return append(ours, asked...)
+}
+
+// ulimitText are the limits that are asked for, for messages.
+func (in Input) ulimitText() string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(in.Ulimits)) {
+		all = append(all, name+" "+in.Ulimits[name])
+	}
+	return strings.Join(all, ", ")
 }
 
 func limitText(n uint64) string {

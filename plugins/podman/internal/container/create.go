@@ -181,10 +181,13 @@ func (a *run) classify(err error) error {
 		{"minimum memory limit allowed", "memory"},
 		{"cannot find mappings for user", "userns"},
 		{"not enough unused IDs in user namespace", "userns"},
-		{"rlimit", "ulimits"},
+		{"setting rlimit", "ulimits"},
 		{"seccomp", "seccomp"},
 	} {
 		if strings.Contains(text, c.sign) {
+			if c.attr == "ulimits" {
+				err = fmt.Errorf("a limit is more than Podman's service may give on this host (%s): %w", a.in.ulimitText(), err)
+			}
 			return sdk.Invalidf(c.attr, "%w", err)
 		}
 	}

@@ -23,21 +23,21 @@ type allowance struct {
 }
 
 // unpack makes the file or folder of a tar in root, under the name content, as far as the allowance goes. A tar as Podman gives it holds one
-// thing, under its own name. Nothing is made outside of root, and links are taken as they are, if they stay inside.
+// thing, under its own name, or "/" where it is a volume itself. Nothing is made outside of root, and links are taken as they are, if they stay inside.
 func unpack(r io.Reader, root *os.Root, wantFolder bool, left *allowance) error {
 	tr, first := tar.NewReader(r), ""
-	for {
+	for n := 0; ; n++ {
 		h, err := tr.Next()
 		switch {
-		case errors.Is(err, io.EOF) && first == "":
+		case errors.Is(err, io.EOF) && n == 0:
 			return errCollect{errors.New("there is nothing")}
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return fmt.Errorf("reading what Podman gives of it: %w", err)
 		}
-		name := strings.TrimSuffix(path.Clean(h.Name), "/")
-		if first == "" {
+		name := rooted(h.Name)
+		if n == 0 {
 			if err := isWanted(h, wantFolder); err != nil {
 				return errCollect{err}
 			}
@@ -71,12 +71,18 @@ func isWanted(h *tar.Header, folder bool) error {
 	return nil
 }
 
+// rooted is the name of an entry from the root of its tar, which is "".
+func rooted(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+
 // below gives a name relative to the first one, "." for itself.
 func below(name, first string) (string, bool) {
 	if name == first {
 		return ".", true
 	}
-	rest, ok := strings.CutPrefix(name, first+"/")
+	rest, ok := name, true
+	if first != "" {
+		rest, ok = strings.CutPrefix(name, first+"/")
+	}
 	return rest, ok && fs.ValidPath(rest)
 }
 
@@ -99,7 +105,11 @@ func unpackEntry(r io.Reader, root *os.Root, h *tar.Header, inside, first string
 	}
 	switch h.Typeflag {
 	case tar.TypeDir:
-		return root.Mkdir(name, 0o755)
+		err := root.Mkdir(name, 0o755)
+		if info, lerr := root.Lstat(name); errors.Is(err, fs.ErrExist) && lerr == nil && info.IsDir() {
+			return nil // Podman names some folders twice
+		}
+		return err
 	case tar.TypeReg:
 		return unpackFile(r, root, name, h.Mode&0o111 != 0)
 	case tar.TypeSymlink:
@@ -108,7 +118,7 @@ func unpackEntry(r io.Reader, root *os.Root, h *tar.Header, inside, first string
 		}
 		return root.Symlink(h.Linkname, name)
 	case tar.TypeLink:
-		target, ok := below(path.Clean(h.Linkname), first)
+		target, ok := below(rooted(h.Linkname), first)
 		if !ok {
 			return theirs("a hard link that leads out of the folder cannot be collected")
 		}
@@ -119,9 +129,9 @@ func unpackEntry(r io.Reader, root *os.Root, h *tar.Header, inside, first string
 }
 
 func unpackFile(r io.Reader, root *os.Root, name string, executable bool) error {
-	mode := os.FileMode(0o600)
+	mode := os.FileMode(0o644)
 	if executable {
-		mode = 0o700
+		mode = 0o755
 	}
 	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {

@@ -48,6 +48,7 @@ func left(t testing.TB, podman *testenv.Podman, key string) []string {
 	var found []string
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 		found = strings.Fields(podman.Run(t, "ps", "--all", "--format", "{{.Names}}", "--filter", "label=io.cpub.key="+key))
+		found = append(found, strings.Fields(podman.Run(t, "volume", "ls", "--quiet", "--filter", "label=io.cpub.key="+key))...)
 		found = append(found, workingContainers(t, podman)...)
 		for name := range strings.Lines(podman.Run(t, "images", "--format", "{{.Repository}}:{{.Tag}}")) {
 			if strings.Contains(name, key) {
