@@ -32,7 +32,6 @@ func main() {
 		"alloc": alloc, "fork": fork, "net": network, "status": status, "sleep": sleep, "write": write, "exit": exit,
 		"cat": cat, "spam": spam, "burn": burn, "env": env, "stubborn": stubborn, "raise": raise, "wait": wait, "mounts": mounts, "list": list, "fill": fill,
 		"spawn": spawn, "heed": heed, "later": later, "serve": serve, "reach": reach, "sum": sum,
-		"spawn": spawn, "heed": heed, "later": later, "serve": serve, "reach": reach,
 		"stat": stat, "put": put, "link": link, "mkdir": mkdir, "limits": limits,
 	}
 	run, ok := commands[os.Args[1]]
