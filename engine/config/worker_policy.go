@@ -21,7 +21,7 @@ func policyShape() schema.Object {
 		Attrs: []schema.Attr{
 			list("step_types"), list("buckets"), list("networks"), list("host_paths"), list("cap_add"), list("userns"),
 			list("volumes"), list("ports"), list("seccomp"), list("selinux"),
-			flag("cache_mounts"), flag("allow_unenforced_limits"),
+			flag("cache_mounts"), flag("prune_all"), flag("allow_unenforced_limits"),
 		},
 		Blocks: []schema.Block{
 			{Name: "registries", Nesting: schema.NestingSingle, Object: schema.Object{Attrs: []schema.Attr{list("pull"), list("push"), list("from")}}},
@@ -61,6 +61,7 @@ func readPolicy(b *hclsyntax.Block) (*policy.Policy, hcl.Diagnostics) {
 			Collect   schema.Size     `json:"collect"`
 		} `json:"max"`
 		CacheMounts           bool `json:"cache_mounts"`
+		PruneAll              bool `json:"prune_all"`
 		AllowUnenforcedLimits bool `json:"allow_unenforced_limits"`
 	}
 	diags := decodeInto(b, "a policy", policyShape(), &raw)
@@ -72,7 +73,7 @@ func readPolicy(b *hclsyntax.Block) (*policy.Policy, hcl.Diagnostics) {
 		Volumes: raw.Volumes, Ports: raw.Ports, Seccomp: raw.Seccomp, SELinux: raw.SELinux,
 		Registries:  policy.Registries{Pull: raw.Registries.Pull, Push: raw.Registries.Push, From: raw.Registries.From},
 		Max:         policy.Max{Memory: raw.Max.Memory, CPUs: raw.Max.CPUs, Pids: int64(raw.Max.Pids), TimeLimit: raw.Max.TimeLimit, Collect: raw.Max.Collect},
-		CacheMounts: raw.CacheMounts, AllowUnenforcedLimits: raw.AllowUnenforcedLimits,
+		CacheMounts: raw.CacheMounts, PruneAll: raw.PruneAll, AllowUnenforcedLimits: raw.AllowUnenforcedLimits,
 		Source: place(b.DefRange()), Rules: rulePlaces(b.Body, ""),
 	}, diags
 }

@@ -98,6 +98,14 @@ func (c *check) images() {
 	switch c.stepType {
 	case "image_pull":
 		c.reference("reference", "registries.pull", c.policy.Registries.Pull)
+	case "image_copy":
+		c.reference("source", "registries.pull", c.policy.Registries.Pull)
+		c.reference("destination", "registries.push", c.policy.Registries.Push)
+	case "image_prune":
+		var all bool
+		if c.get("all", &all) && all && !c.policy.PruneAll {
+			c.deny("prune_all", "images that no image_build made may not be removed")
+		}
 	case "image_push":
 		c.reference("destination", "registries.push", c.policy.Registries.Push)
 	case "container_run":

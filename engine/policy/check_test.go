@@ -40,6 +40,10 @@ func TestCheckAllows(t *testing.T) {
 		{"bucket by pattern", "object_put", `{"bucket":"team-a","key":"k"}`},
 		{"push", "image_push", `{"image":{"id":"a","location":"x"},"destination":"localhost:5000/team/fn:1"}`},
 		{"build with short tag", "image_build", `{"context":{"digest":"sha256:0"},"tags":["fn:latest","localhost/fn"]}`},
+		{"copy", "image_copy", `{"source":"localhost:5000/a:1","destination":"localhost:5000/team/a:1"}`},
+		{"copy to an archive", "image_copy", `{"source":"localhost:5000/a@sha256:0","destination":null}`},
+		{"copy from an archive", "image_copy", `{"archive":{"digest":"sha256:0"},"destination":"localhost:5000/team/a:1"}`},
+		{"prune", "image_prune", `{"filters":{"reference":"localhost/*"},"keep_last":3,"all":false}`},
 		{"named type", "podman_pod", `{"anything":1}`},
 		{"volume", "container_run", `{"image":"localhost:5000/a","mount":[{"path":"/c","volume":"cache-pip"}]}`},
 		{"host path", "container_run", `{"image":"localhost:5000/a","mount":[{"path":"/c","host_path":"/srv/data/x"}]}`},
@@ -88,6 +92,11 @@ func TestCheckDenies(t *testing.T) {
 		{"pull from elsewhere", "image_pull", `{"reference":"docker.io/library/alpine"}`, "policy.registries.pull"},
 		{"short name", "container_run", `{"image":"alpine"}`, "write HOST/NAME:TAG"},
 		{"push elsewhere", "image_push", `{"image":{},"destination":"localhost:5000/other/fn"}`, "policy.registries.push"},
+		{"copy from elsewhere", "image_copy", `{"source":"docker.io/library/alpine","destination":"localhost:5000/team/a:1"}`, "policy.registries.pull"},
+		{"copy elsewhere", "image_copy", `{"source":"localhost:5000/a:1","destination":"localhost:5000/other/a:1"}`, "policy.registries.push"},
+		{"copy of a short name", "image_copy", `{"source":"alpine"}`, "write HOST/NAME:TAG"},
+		{"prune of everything", "image_prune", `{"filters":{"reference":"*"},"all":true}`, "policy.prune_all"},
+		{"processes of a build", "image_build", `{"context":{},"pids":5000}`, "policy.max.pids"},
 		{"name of somebody else's image", "image_build", `{"context":{},"tags":["localhost:5000/other/fn"]}`, "policy.registries.push"},
 	}
 	for _, tt := range tests {

@@ -30,10 +30,12 @@ type Policy struct {
 	// Seccomp are profiles beside the default: "unconfined", "custom" for any that an author writes, or "sha256:…" for one.
 	Seccomp []string
 	// SELinux are patterns of label options: "type:container_t".
-	SELinux               []string
-	Registries            Registries
-	Max                   Max
-	CacheMounts           bool
+	SELinux     []string
+	Registries  Registries
+	Max         Max
+	CacheMounts bool
+	// PruneAll lets image_prune remove images that image_build did not make.
+	PruneAll              bool
 	AllowUnenforcedLimits bool
 
 	// Source is where the block stands ("worker.hcl:12"), Rules where each of its rules does, by name ("max.memory"). Refusals
@@ -44,8 +46,8 @@ type Policy struct {
 
 // Registries are patterns of image references, see sdk.MatchReference.
 type Registries struct {
-	Pull []string // what image_pull and container_run may pull
-	Push []string // where image_push may push to, and what image_build may name an image
+	Pull []string // what image_pull and container_run may pull, and image_copy may copy
+	Push []string // where image_push and image_copy may write to, and what image_build may name an image
 	From []string // what a Containerfile may build on
 }
 

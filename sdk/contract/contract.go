@@ -73,7 +73,7 @@ func (a Ability) Served(s schema.Step) (all, some bool) {
 // All returns the standard step types, in the order of the docs.
 func All() []Type {
 	return []Type{
-		ObjectFetch(), ObjectPut(), ArchiveExtract(), ImageBuild(), ImagePush(), ImagePull(), ContainerRun(),
+		ObjectFetch(), ObjectPut(), ArchiveExtract(), ImageBuild(), ImagePush(), ImagePull(), ImageCopy(), ImagePrune(), ContainerRun(),
 	}
 }
 

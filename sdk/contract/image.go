@@ -97,3 +97,52 @@ func ImagePull() Type {
 		},
 	}
 }
+
+// ImageCopy copies an image between registries, or to and from an archive.
+func ImageCopy() Type {
+	image := located("image", "Or an image in the store.")
+	return Type{
+		Name: "image_copy",
+		Doc: "Copies an image as it is, with all its platforms, from a registry to another one, or to an OCI archive and back: a backup. Everything is " +
+			"verified by its digest, and the copy has the digest of the original. From registry to registry and from an archive nothing goes through " +
+			"the provider's store.",
+		Step: schema.Step{
+			Input: schema.Object{Attrs: []schema.Attr{
+				text("source", "What to copy, by reference: `HOST[:PORT]/NAME:TAG` or by digest. One of `source`, `image` and `archive` is given."),
+				image,
+				schema.File("archive", "Or an archive that this step made, or any OCI archive (an image layout in a tar) of one image."),
+				text("destination", "The reference to copy to, with a tag. Left out, the copy is the output `archive`."),
+			}},
+			Output: schema.Object{Attrs: []schema.Attr{
+				text("reference", "The copy by digest, `HOST/NAME@sha256:…`; null for an archive."),
+				text("digest", "The digest of the image: of its manifest, or of the list of its platforms."),
+				number("size", "Bytes of what the image consists of."),
+				schema.File("archive", "The archive; null where there is a `destination`. The same image gives the same archive."),
+				flag("cached", "Whether the destination had it already under this tag."),
+			}},
+		},
+	}
+}
+
+// ImagePrune removes images that nothing needs.
+func ImagePrune() Type {
+	return Type{
+		Name: "image_prune",
+		Doc: "Removes images from the store of the provider instance. What a run, a container, a service or another image needs is kept, and so is what " +
+			"has a name, unless `filters.reference` names it. It may be repeated, and run at the same time as others.",
+		Step: schema.Step{
+			Input: schema.Object{Attrs: []schema.Attr{
+				dict("filters", "Which images, all of these together: `reference` (a pattern of names, `*` for any run of characters; all names of an image must "+
+					"match, and they are removed with it), `label` (`NAME` or `NAME=VALUE`). Left out, all images without a name."),
+				number("keep_last", "Of the images of each name (all tags of one repository, and all without a name), keep so many of the newest."),
+				duration("older_than", "Only those that have been in the store for so long."),
+				flag("all", "Also images that no image_build made (those lack the label `io.cpub.source`). It needs `filters`, and the policy must allow it."),
+				flag("dry_run", "Only tell what would be removed."),
+			}},
+			Output: schema.Object{Attrs: []schema.Attr{
+				{Name: "removed", Type: cty.List(cty.String), Doc: "The ids of the images, the oldest first."},
+				number("reclaimed_bytes", "What their layers that no other image has amount to."),
+			}},
+		},
+	}
+}

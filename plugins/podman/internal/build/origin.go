@@ -3,13 +3,14 @@ package build
 import (
 	"maps"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/image"
 	"github.com/containerpub/cpub/sdk"
 )
 
 // The labels and annotations by which an image tells where it came from.
 const (
 	originPipeline = "io.cpub.pipeline"
-	originSource   = "io.cpub.source"
+	originSource   = image.LabelSource
 )
 
 // origin is where the image comes from, as its labels and the annotations of its manifest tell it, under those of the user.

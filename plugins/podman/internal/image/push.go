@@ -40,6 +40,10 @@ func (s *Store) Push(ctx context.Context, req *sdk.Request) (any, error) {
 	if err := req.Decode(&in); err != nil {
 		return nil, err
 	}
+	return s.pushTo(ctx, req, in)
+}
+
+func (s *Store) pushTo(ctx context.Context, req *sdk.Request, in PushInput) (*PushOutput, error) {
 	named, err := Parse("destination", in.Destination)
 	if err != nil {
 		return nil, err
@@ -66,7 +70,7 @@ type push struct {
 	compression string
 }
 
-func (p *push) do(ctx context.Context) (any, error) {
+func (p *push) do(ctx context.Context) (*PushOutput, error) {
 	if digest, err := p.verify(ctx, p.named.String()); err == nil && p.compression == "" {
 		p.req.Logf("%s has the image already", p.named)
 		return p.output(digest, true), nil
@@ -103,8 +107,8 @@ func (p *push) failed(ctx context.Context, err error) error {
 	return classify(err, p.registry.Host)
 }
 
-func (p *push) output(digest string, cached bool) PushOutput {
-	return PushOutput{Reference: p.named.Name() + "@" + digest, Digest: digest, Cached: cached}
+func (p *push) output(digest string, cached bool) *PushOutput {
+	return &PushOutput{Reference: p.named.Name() + "@" + digest, Digest: digest, Cached: cached}
 }
 
 // send has Podman push, and gives the manifest's digest if Podman tells it.

@@ -23,6 +23,8 @@ type Store struct {
 	Registries Registries
 	// Location names the store in located values.
 	Location string
+
+	pruning one
 }
 
 // Image is one image of the store.

@@ -1,4 +1,4 @@
-// Package provider is the podman provider: it serves image_build, image_push, image_pull, container_run and podman_pod on one Podman
+// Package provider is the podman provider: it serves the step types of images, containers and pods on one Podman
 // service.
 package provider
 
@@ -93,6 +93,8 @@ func (p *Provider) Info() sdk.Info {
 			step(contract.ImageBuild(), p.run(func(s *service) runFunc { return s.builder.Run })),
 			step(contract.ImagePush(), p.run(func(s *service) runFunc { return s.images.Push })),
 			step(contract.ImagePull(), p.run(func(s *service) runFunc { return s.images.RunPull })),
+			step(contract.ImageCopy(), p.run(func(s *service) runFunc { return s.images.Copy })),
+			step(contract.ImagePrune(), p.run(func(s *service) runFunc { return s.images.RunPrune })),
 			step(contract.ContainerRun(), p.run(func(s *service) runFunc { return s.runner.Run })),
 			step(steps.Pod(), p.run(func(s *service) runFunc { return s.pods.Run })),
 		},

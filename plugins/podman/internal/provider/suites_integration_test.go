@@ -38,6 +38,8 @@ func contracts(t *testing.T, podman *testenv.Podman, registry sdk.Registry, wire
 	t.Run("container_run", func(t *testing.T) { sdktest.ContainerRun(t, h, images) })
 	t.Run("image_pull", func(t *testing.T) { sdktest.ImagePull(t, h, images) })
 	t.Run("image_push", func(t *testing.T) { sdktest.ImagePush(t, h, images) })
+	t.Run("image_copy", func(t *testing.T) { sdktest.ImageCopy(t, h, images) })
+	t.Run("image_prune", func(t *testing.T) { sdktest.ImagePrune(t, h, images) })
 	t.Run("image_build", func(t *testing.T) { sdktest.ImageBuild(t, h, images) })
 }
 
