@@ -18,7 +18,7 @@ func (m *Machine) Instances(ctx context.Context, scratch string) ([]host.Instanc
 	var all []host.Instance
 	infos := map[string]sdk.Info{}
 	for _, p := range m.Worker.Providers {
-		path, err := m.binary(p)
+		path, err := m.Binary(p)
 		if err != nil {
 			return nil, err
 		}
@@ -41,8 +41,8 @@ func (m *Machine) Instances(ctx context.Context, scratch string) ([]host.Instanc
 	return all, nil
 }
 
-// binary is a provider's program.
-func (m *Machine) binary(p config.Provider) (string, error) {
+// Binary is a provider's program: the one that worker.hcl names, or the one in the folders.
+func (m *Machine) Binary(p config.Provider) (string, error) {
 	if p.Path != "" {
 		return p.Path, nil
 	}

@@ -10,7 +10,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/config"
+	"github.com/containerpub/cpub/engine/policy"
 )
 
 // DefaultName is what messages call the configuration of a worker without a worker.hcl.
@@ -65,6 +69,33 @@ func Find(ctx context.Context, o Options) (*Machine, error) {
 	}
 	if m.Worker.StoreURL != "" {
 		m.StoreURL = m.Worker.StoreURL
+	}
+	return m, nil
+}
+
+// Check is Find for those who go on with what could be read, whatever is wrong with the rest: a Machine is given beside an error too.
+func Check(ctx context.Context, o Options) (*Machine, error) {
+	m := &Machine{StoreURL: os.Getenv("CPUB_STORE"), Folders: o.Folders, Worker: &config.Worker{Policy: &policy.Policy{}}}
+	var err error
+	if m.State, err = stateDir(o.State); err != nil {
+		return m, err
+	}
+	if m.Path, err = configFile(o.Config); err != nil {
+		return m, err
+	}
+	if m.Path == "" {
+		found, err := Find(ctx, o)
+		if err != nil {
+			return m, err
+		}
+		return found, nil
+	}
+	var diags hcl.Diagnostics
+	if m.Worker, diags = config.CheckWorker(m.Path); m.Worker.StoreURL != "" {
+		m.StoreURL = m.Worker.StoreURL
+	}
+	if diags.HasErrors() {
+		return m, &engine.DiagnosticsError{Diags: diags, Files: m.Worker.Files}
 	}
 	return m, nil
 }

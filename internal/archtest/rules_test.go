@@ -32,7 +32,7 @@ func house() []folder {
 		{"engine/preview", []string{"engine", "engine/eval", "sdk/schema"}},
 		{"engine/artifact", []string{"sdk"}},
 		{"engine/host", []string{"engine", "engine/policy", "engine/artifact", "sdk/...", "internal/wire"}},
-		{"engine/machine", []string{"engine", "engine/artifact", "engine/config", "engine/host", "sdk/..."}},
+		{"engine/machine", []string{"engine", "engine/artifact", "engine/config", "engine/policy", "engine/host", "sdk/..."}},
 		{"engine/doctor", []string{"engine", "engine/config", "engine/host", "engine/artifact", "engine/machine", "sdk/..."}},
 		{"plugins/podman", []string{"sdk/..."}},
 		{"plugins/s3", []string{"sdk/..."}},

@@ -80,6 +80,19 @@ const dialTime = 10 * time.Second
 // Dial connects to Temporal as its own CLI would: by the environment, the profile of temporal.toml and what opts override. An
 // *UnreachableError says that nobody answers there.
 func Dial(ctx context.Context, opts Options) (*Client, error) {
+	c, err := open(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// open is Dial without a look whether anybody answers.
+func open(opts Options) (*Client, error) {
 	o, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return nil, fmt.Errorf("reading Temporal's environment and profile: %w", err)
@@ -105,12 +118,7 @@ func Dial(ctx context.Context, opts Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up the connection to Temporal: %w", err)
 	}
-	client := &Client{temporal: c, store: opts.Store, namespace: o.Namespace, address: o.HostPort}
-	if err := client.check(ctx); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return client, nil
+	return &Client{temporal: c, store: opts.Store, namespace: o.Namespace, address: o.HostPort}, nil
 }
 
 // check asks Temporal for the namespace.

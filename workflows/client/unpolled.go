@@ -33,17 +33,27 @@ func (c *Client) Unpolled(ctx context.Context, id, runID string) ([]string, erro
 	}
 	var unpolled []string
 	for _, name := range names {
-		resp, err := c.temporal.DescribeTaskQueue(ctx, name, queues[name])
+		seen, err := c.polled(ctx, name, queues[name])
 		if err != nil {
-			return nil, c.wrap(err, "looking at task queue %q", name)
-		}
-		seen := false
-		for _, p := range resp.GetPollers() {
-			seen = seen || time.Since(p.GetLastAccessTime().AsTime()) < pollTime
+			return nil, err
 		}
 		if !seen {
 			unpolled = append(unpolled, name)
 		}
 	}
 	return unpolled, nil
+}
+
+// polled tells whether a worker polls a queue, or did so lately.
+func (c *Client) polled(ctx context.Context, name string, kind enumspb.TaskQueueType) (bool, error) {
+	resp, err := c.temporal.DescribeTaskQueue(ctx, name, kind)
+	if err != nil {
+		return false, c.wrap(err, "looking at task queue %q", name)
+	}
+	for _, p := range resp.GetPollers() {
+		if time.Since(p.GetLastAccessTime().AsTime()) < pollTime {
+			return true, nil
+		}
+	}
+	return false, nil
 }
