@@ -67,6 +67,11 @@ func usage(group, spaceName, inodesName, subject, dir string) []Finding {
 	if err != nil {
 		return nil // not known on this system
 	}
+	return room(group, spaceName, inodesName, subject, dir, u)
+}
+
+// room judges what the file system of a folder has.
+func room(group, spaceName, inodesName, subject, dir string, u space) []Finding {
 	remedy := "free some, or give it more room: `du -xh --max-depth=1 " + dir + " | sort -h` tells what takes it"
 	var found []Finding
 	switch detail := fmt.Sprintf("%s has %s left", dir, amount(u.free)); {

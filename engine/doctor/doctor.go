@@ -98,6 +98,9 @@ func Look(ctx context.Context, o Options) (*Report, error) {
 	looks.Wait()
 	r.Findings = slices.Concat(found...)
 	elsewhere(r.Findings)
+	if m.Path == "" {
+		assumed(r.Findings)
+	}
 	return r, nil
 }
 
@@ -163,6 +166,15 @@ func elsewhere(all []Finding) {
 			if other.OK && other.Name == f.Name && other.Subject == f.Subject && other.Group != f.Group {
 				all[i].Warning = true
 			}
+		}
+	}
+}
+
+// assumed makes warnings of registries that nobody named: the default allows those that a developer's machine may have.
+func assumed(all []Finding) {
+	for i, f := range all {
+		if f.Group == GroupRegistries && !f.OK {
+			all[i].Warning = true
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -76,15 +75,13 @@ func registry(ctx context.Context, r sdk.Registry) []Finding {
 
 // visit asks for /v2/, by https, and by http where that is allowed. It gives the scheme by which there was an answer, and its status.
 func visit(ctx context.Context, t http.RoundTripper, r sdk.Registry) (scheme string, status int, err error) {
-	var errs []error
 	schemes := []string{"https"}
 	if r.Insecure {
 		schemes = append(schemes, "http")
 	}
-	for _, scheme := range schemes {
-		resp, err := get(ctx, t, scheme, r.Host)
-		if err != nil {
-			errs = append(errs, err)
+	for _, scheme = range schemes {
+		var resp *http.Response
+		if resp, err = get(ctx, t, scheme, r.Host); err != nil {
 			continue
 		}
 		if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusForbidden {
@@ -92,7 +89,7 @@ func visit(ctx context.Context, t http.RoundTripper, r sdk.Registry) (scheme str
 		}
 		return scheme, resp.StatusCode, nil
 	}
-	return "", 0, errors.Join(errs...)
+	return "", 0, err
 }
 
 // get asks for /v2/. The answer's body is closed: it says nothing.
@@ -113,6 +110,7 @@ func unreachableRegistry(r sdk.Registry, err error) Finding {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
 	switch text := err.Error(); {
 	case errors.As(err, &unknown):
 		return fault(GroupRegistries, nameRegistryTLS, r.Host, "its certificate is signed by a CA that this machine does not know: "+text,
@@ -121,7 +119,7 @@ func unreachableRegistry(r sdk.Registry, err error) Finding {
 		return fault(GroupRegistries, nameRegistryTLS, r.Host, text, "write the name in the registry block for which its certificate was made, or give it one for this name")
 	case errors.As(err, &invalid):
 		return fault(GroupRegistries, nameRegistryTLS, r.Host, text, "renew its certificate, and check the clocks of both machines")
-	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
+	case errors.As(err, &record):
 		return fault(GroupRegistries, nameRegistryTLS, r.Host, "it speaks plain HTTP", "write `insecure = true` into its registry block where the network is trusted, or give it a certificate")
 	default:
 		return fault(GroupRegistries, nameRegistry, r.Host, text, "check the host and the port in its registry block, and whether the registry runs")

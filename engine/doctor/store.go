@@ -66,6 +66,11 @@ func try(ctx context.Context, raw string) []Finding {
 	found := []Finding{fine(GroupStore, nameStoreOpen, "", "it answers")}
 	before := time.Now()
 	p := s.Probe(ctx)
+	return append(found, probed(p, before, time.Now())...)
+}
+
+// probed judges what became of an object that was written between two moments.
+func probed(p artifact.Probe, before, after time.Time) (found []Finding) {
 	if p.Err != nil {
 		return append(found, fault(GroupStore, nameStoreWrite, "", p.Err.Error(), "let the worker, and those who use cpub, read, write and delete there"))
 	}
@@ -77,7 +82,7 @@ func try(ctx context.Context, raw string) []Finding {
 		found = append(found, fine(GroupStore, nameStoreCondition, "", "it heeds the condition that there be nothing yet"))
 	}
 	if !p.Time.IsZero() {
-		found = append(found, clock(GroupStore, nameStoreClock, "", p.Time, before, time.Now()))
+		found = append(found, clock(GroupStore, nameStoreClock, "", p.Time, before, after))
 	}
 	return found
 }

@@ -21,6 +21,8 @@ type Options struct {
 	// Instance is the instance's name; "test" if left out.
 	Instance   string
 	Registries []sdk.Registry
+	// Buckets are the patterns that the policy allows.
+	Buckets []string
 	// Secrets are what the instance is granted.
 	Secrets []sdk.Secret
 	// StateDir is a folder of the test's own if left out. A second harness with the same one is the provider started again.
@@ -86,7 +88,7 @@ func TryNew(t testing.TB, p sdk.Provider, o Options) (*Harness, error) {
 		t.Cleanup(stop)
 		h.caller = remote{client}
 	}
-	config := sdk.Configuration{Instance: o.Instance, Registries: o.Registries, Secrets: o.Secrets, StateDir: o.StateDir, Config: encode(t, o.Config)}
+	config := sdk.Configuration{Instance: o.Instance, Registries: o.Registries, Buckets: o.Buckets, Secrets: o.Secrets, StateDir: o.StateDir, Config: encode(t, o.Config)}
 	if config.Instance == "" {
 		config.Instance = "test"
 	}

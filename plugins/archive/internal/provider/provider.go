@@ -36,15 +36,18 @@ func (p *Provider) Info() sdk.Info {
 // Configure implements sdk.Provider. There is nothing to configure.
 func (p *Provider) Configure(context.Context, sdk.Configuration) (string, error) { return "", nil }
 
+// findingLinks is what Check looks at.
+const findingLinks = "archive_links"
+
 // Check implements sdk.Checker: can links be made where archives are unpacked?
 func (p *Provider) Check(context.Context) ([]sdk.Finding, error) {
 	if err := tryLinks(); err != nil {
 		return []sdk.Finding{{ //nolint:nilerr // a finding is how it is told
-			Name: "links", Detail: "archives with links cannot be unpacked: " + err.Error(),
+			Name: findingLinks, Detail: "archives with links cannot be unpacked: " + err.Error(),
 			Remedy: "let TMPDIR name a folder on a file system with hard and symbolic links",
 		}}, nil
 	}
-	return []sdk.Finding{{Name: "links", OK: true, Detail: "files, hard links and symbolic links can be made"}}, nil
+	return []sdk.Finding{{Name: findingLinks, OK: true, Detail: "files, hard links and symbolic links can be made"}}, nil
 }
 
 func tryLinks() (err error) {

@@ -56,33 +56,6 @@ func TestFaultsIntegration(t *testing.T) {
 	}
 }
 
-func TestCheckIntegration(t *testing.T) {
-	g := startGateway(t)
-	for _, tt := range []struct {
-		name    string
-		changes map[string]any
-		finding string
-		ok      bool
-		says    string
-	}{
-		{"right", nil, "store", true, "takes the credentials"},
-		{"secret", map[string]any{"secret_access_key": "wrong"}, "store", false, "secret access key is wrong"},
-		{"region", map[string]any{"region": "eu-west-9"}, "store", false, "region"},
-		{"port", map[string]any{"endpoint": "http://127.0.0.1:1"}, "store", false, "cannot reach"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			p := New()
-			sdktest.New(t, p, sdktest.Options{Config: g.config(tt.changes)})
-			findings, err := p.Check(t.Context())
-			must(t, err)
-			last := findings[len(findings)-1]
-			if last.Name != tt.finding || last.OK != tt.ok || !strings.Contains(last.Detail, tt.says) || (last.Remedy == "") != tt.ok {
-				t.Errorf("findings %+v", findings)
-			}
-		})
-	}
-}
-
 func TestChainIntegration(t *testing.T) {
 	g := startGateway(t)
 	g.put(t, bucket, "there", []byte("x"))

@@ -18,8 +18,9 @@ const Version = "0.1.0"
 type Provider struct {
 	client   *client.Client
 	settings settings
-	dir      string // of downloads that are not released yet
-	problem  error  // why Configure failed
+	dir      string   // of downloads that are not released yet
+	buckets  []string // patterns of the policy
+	problem  error    // why Configure failed
 }
 
 // New makes a provider that is not configured yet.
@@ -41,6 +42,7 @@ func (p *Provider) Info() sdk.Info {
 
 // Configure implements sdk.Provider. It does not connect: that is Check's.
 func (p *Provider) Configure(ctx context.Context, c sdk.Configuration) (string, error) {
+	p.buckets = c.Buckets
 	p.client, p.problem = p.configure(ctx, c)
 	return "", p.problem
 }
