@@ -1,0 +1,15 @@
+package provider
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/containerpub/cpub/internal/testenv"
+)
+
+// The page has exactly what is looked at.
+func TestPage(t *testing.T) {
+	if got, want := testenv.Documented(t, "doctor.md", "Archives"), []string{findingLinks}; !slices.Equal(got, want) {
+		t.Errorf("docs/doctor.md has %q, and looked at is %q", got, want)
+	}
+}
