@@ -419,8 +419,11 @@ func TestFix(t *testing.T) {
 		t.Errorf("a fix gave permissions: %v, %v", info.Mode(), err)
 	}
 	for _, x := range []sdk.Fix{
-		{Kind: sdk.FixLine, Path: file, Line: "b"}, {Kind: "remove", Path: file}, {Kind: sdk.FixFolder, Path: "relative"},
-		{Kind: sdk.FixLine, Path: "/etc/subuid", Line: "a\nb"}, {Kind: sdk.FixMode, Path: filepath.Join(dir, "none")},
+		{Kind: sdk.FixLine, Path: file, Line: "b"},
+		{Kind: "remove", Path: file},
+		{Kind: sdk.FixFolder, Path: "relative"},
+		{Kind: sdk.FixLine, Path: "/etc/subuid", Line: "a\nb"},
+		{Kind: sdk.FixMode, Path: filepath.Join(dir, "none")},
 	} {
 		if err := apply(x, lineFiles()); err == nil {
 			t.Errorf("%+v was applied", x)

@@ -24,7 +24,9 @@ func (s Style) Findings(all []Checked) []string {
 		names = max(names, runewidth.StringWidth(f.Name))
 	}
 	names = min(names, 48)
-	fill := func(text string, width int) string { return strings.Repeat(" ", max(0, width-runewidth.StringWidth(text))) }
+	fill := func(text string, width int) string {
+		return strings.Repeat(" ", max(0, width-runewidth.StringWidth(text)))
+	}
 	color := map[string]string{"ok": green, "warning": yellow, "FAIL": red}
 	arrow := "-> "
 	if s.Unicode {

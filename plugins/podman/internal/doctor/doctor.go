@@ -100,6 +100,6 @@ func fault(detail, remedy string, fixes ...sdk.Fix) []sdk.Finding {
 	return []sdk.Finding{{Detail: detail, Remedy: remedy, Fixes: fixes}}
 }
 
-func warning(detail, remedy string, fixes ...sdk.Fix) []sdk.Finding {
-	return []sdk.Finding{{Warning: true, Detail: detail, Remedy: remedy, Fixes: fixes}}
+func warning(detail, remedy string) []sdk.Finding {
+	return []sdk.Finding{{Warning: true, Detail: detail, Remedy: remedy}}
 }

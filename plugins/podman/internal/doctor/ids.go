@@ -95,7 +95,7 @@ func idsOf(h *Host, file string, u User) (int, error) {
 }
 
 // wanting judges both files: does the owner of the containers' ids have enough?
-func wanting(f *Facts, size int, lacking string, complain func(detail, remedy string, fixes ...sdk.Fix) []sdk.Finding, enough string) []sdk.Finding {
+func wanting(f *Facts, size int, lacking, enough string) []sdk.Finding {
 	owner := f.owner()
 	add := freeRange(f.Host, owner.String(), size)
 	var short []string
@@ -121,7 +121,7 @@ func wanting(f *Facts, size int, lacking string, complain func(detail, remedy st
 	if f.rootless() {
 		remedy += ", then, as the user, `podman system migrate`"
 	}
-	return complain(fmt.Sprintf("%s has %s of the %d ids that a container wants: %s", owner, strings.Join(short, " and "), oneNamespace, lacking), remedy, fixes...)
+	return fault(fmt.Sprintf("%s has %s of the %d ids that a container wants: %s", owner, strings.Join(short, " and "), oneNamespace, lacking), remedy, fixes...)
 }
 
 // userNamespaces tells whether rootful containers get a user namespace.
@@ -129,7 +129,7 @@ func userNamespaces(f *Facts) []sdk.Finding {
 	if f.Host == nil || f.rootless() {
 		return nil
 	}
-	return wanting(f, rootfulSize, "the root of a container is the host's", fault, "ids for user namespaces of containers")
+	return wanting(f, rootfulSize, "the root of a container is the host's", "ids for user namespaces of containers")
 }
 
 // subIDs tells whether a rootless Podman has ids beside the user's own.
@@ -140,7 +140,7 @@ func subIDs(f *Facts) []sdk.Finding {
 	if strings.Contains(f.Host.Read("/etc/nsswitch.conf"), "\nsubid:") {
 		return fine("ids of users come from where /etc/nsswitch.conf says")
 	}
-	return wanting(f, oneNamespace, "images with files of other users cannot be unpacked", fault, "ids for containers")
+	return wanting(f, oneNamespace, "images with files of other users cannot be unpacked", "ids for containers")
 }
 
 // subIDOverlap tells whether others have the ids of the service's containers too.

@@ -4,6 +4,7 @@ package provider
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"slices"
@@ -13,8 +14,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-
-	"net/http/httptest"
 
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/sdktest"
@@ -113,12 +112,15 @@ func skewed(t *testing.T, gateway string, by time.Duration) string {
 	t.Helper()
 	u, err := url.Parse(gateway)
 	must(t, err)
-	proxy := httputil.NewSingleHostReverseProxy(u)
-	direct := proxy.Director
-	proxy.Director = func(r *http.Request) { host := r.Host; direct(r); r.Host = host }
-	proxy.ModifyResponse = func(r *http.Response) error {
-		r.Header.Set("Date", time.Now().Add(by).UTC().Format(http.TimeFormat))
-		return nil
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(u)
+			r.Out.Host = r.In.Host // it is signed
+		},
+		ModifyResponse: func(r *http.Response) error {
+			r.Header.Set("Date", time.Now().Add(by).UTC().Format(http.TimeFormat))
+			return nil
+		},
 	}
 	s := httptest.NewServer(proxy)
 	t.Cleanup(s.Close)
