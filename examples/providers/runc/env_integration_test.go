@@ -51,6 +51,7 @@ func newEnv(t *testing.T, o options) *env {
 		t.Cleanup(server.Close)
 		o.registry = sdk.Registry{Host: strings.TrimPrefix(server.URL, "http://"), Insecure: true}
 	}
+	testenv.SubIDs(t)
 	runDir, err := os.MkdirTemp("/run", "cpub-runc-test-")
 	if err == nil {
 		err = os.Chmod(runDir, 0o711)

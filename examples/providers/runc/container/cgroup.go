@@ -90,15 +90,34 @@ func (g cgroup) usage() usage {
 	return u
 }
 
-// since is what was used after an earlier reading: the runtime's own work in the group does not count. Of peaks that cannot be told.
-func (u usage) since(earlier usage) usage {
-	for _, c := range []struct{ now, before **float64 }{{&u.CPUTime, &earlier.CPUTime}, {&u.CPUThrottled, &earlier.CPUThrottled}} {
-		if *c.now != nil && *c.before != nil {
-			rest := max(**c.now-**c.before, 0)
-			*c.now = &rest
+// pids is how many processes there are now.
+func (g cgroup) pids() int64 {
+	if n := number(g.pick("pids", "pids.current", "pids.current")); n != nil {
+		return *n
+	}
+	return 0
+}
+
+// since is what was used after an earlier reading: the runtime's own work in the group does not count. Where its peak of processes was not
+// passed, and where the kernel tells none, what was seen meanwhile is the best that is known. Of the peak of memory its part cannot be told.
+func (u usage) since(earlier usage, pidsSeen int64) usage {
+	u.CPUTime, u.CPUThrottled = gained(u.CPUTime, earlier.CPUTime), gained(u.CPUThrottled, earlier.CPUThrottled)
+	if u.PidsPeak == nil || earlier.PidsPeak != nil && *u.PidsPeak <= *earlier.PidsPeak {
+		u.PidsPeak = &pidsSeen
+		if pidsSeen == 0 {
+			u.PidsPeak = nil // it ended before anybody looked
 		}
 	}
 	return u
+}
+
+// gained is how much a counter has grown.
+func gained(now, before *float64) *float64 {
+	if now == nil || before == nil {
+		return now
+	}
+	rest := max(*now-*before, 0)
+	return &rest
 }
 
 // remove removes what the runtime may have left of the group.

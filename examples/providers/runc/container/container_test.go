@@ -145,3 +145,19 @@ func TestParse(t *testing.T) {
 		}
 	}
 }
+
+func TestSince(t *testing.T) {
+	count := func(cpu float64, pids int64) usage { return usage{CPUTime: &cpu, PidsPeak: &pids} }
+	for _, tt := range []struct {
+		before, after, seen, want int64
+	}{{8, 40, 30, 40}, {8, 8, 2, 2}, {8, 8, 0, 0}} {
+		got := count(3, tt.after).since(count(1, tt.before), tt.seen)
+		peak := int64(0)
+		if got.PidsPeak != nil {
+			peak = *got.PidsPeak
+		}
+		if peak != tt.want || *got.CPUTime != 2 {
+			t.Errorf("%+v: a peak of %d processes, %g s", tt, peak, *got.CPUTime)
+		}
+	}
+}

@@ -54,12 +54,8 @@ func (a *run) supervise(ctx context.Context) (*supervision, error) {
 		return nil, err
 	}
 	defer closeAll(answers)
-	cmd := exec.Command("/proc/self/exe") //nolint:noctx // it outlives the attempt
-	cmd.Args[0] = "cpub-runc-supervisor"
-	cmd.Env, cmd.Dir = []string{superviseVariable + "=" + string(f)}, "/"
+	cmd := f.supervisor(lock, stdin)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = heard, said, log
-	cmd.ExtraFiles = []*os.File{fdLock - 3: lock, fdStdin - 3: stdin}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // what is sent to the provider's group is not for it
 	err = cmd.Start()
 	closeAll(said)
 	if err != nil {
@@ -74,6 +70,16 @@ func (a *run) supervise(ctx context.Context) (*supervision, error) {
 		s.close()
 	}
 	return s, err
+}
+
+// supervisor is the supervisor's process: this program, started again.
+func (f folder) supervisor(lock, stdin *os.File) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe") //nolint:noctx // it outlives the attempt
+	cmd.Args[0] = "cpub-runc-supervisor"
+	cmd.Env, cmd.Dir = []string{superviseVariable + "=" + string(f)}, "/"
+	cmd.ExtraFiles = []*os.File{fdLock - 3: lock, fdStdin - 3: stdin}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // what is sent to the provider's group is not for it
+	return cmd
 }
 
 // answer waits for the supervisor's word that the container is made.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -68,6 +67,7 @@ type supervisor struct {
 	folder folder
 	task   task
 	before usage // what was used before the start
+	pids   int64 // the most processes that were seen
 	result exit
 }
 
@@ -127,7 +127,7 @@ func (s *supervisor) follow(ctx context.Context, pid int, streams *streams) erro
 		return fmt.Errorf("waiting for the container: %w", err)
 	}
 	s.result.Finished = time.Now()
-	s.result.Usage = s.task.Cgroup.usage().since(s.before)
+	s.result.Usage = s.task.Cgroup.usage().since(s.before, s.pids)
 	s.ended(state)
 	streams.wait()
 	return nil
@@ -160,6 +160,7 @@ func (s *supervisor) await(process *os.Process) (state *os.ProcessState, err err
 				end(contract.EndedByTimeLimit)
 			}
 		case <-look.C:
+			s.pids = max(s.pids, s.task.Cgroup.pids())
 			if s.result.EndedBy == "" && s.folder.has("stop") {
 				end(contract.EndedByCancelled)
 			}
@@ -190,42 +191,3 @@ func (s *supervisor) ended(state *os.ProcessState) {
 func (s *supervisor) remove(ctx context.Context) error {
 	return errors.Join(s.task.Runtime.remove(ctx, s.task.ID, s.log()), s.task.Bundle.remove(), s.task.Cgroup.remove())
 }
-
-// maxStream is the most that is kept of what a container writes to one of its streams. It may write on.
-const maxStream = 128 << 20
-
-// streams bring what the container writes into its folder.
-type streams struct {
-	stdout, stderr *os.File // the container's ends
-	copied         sync.WaitGroup
-}
-
-func openStreams(f folder) (*streams, error) {
-	s := &streams{}
-	for name, end := range map[string]**os.File{"stdout": &s.stdout, "stderr": &s.stderr} {
-		file, err := os.OpenFile(f.path(name), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		read, write, err := os.Pipe()
-		if err != nil {
-			return nil, err
-		}
-		*end = write
-		s.copied.Go(func() {
-			_, _ = io.CopyN(file, read, maxStream) // a full disk does not stop the container
-			_, _ = io.Copy(io.Discard, read)
-			_ = file.Close() // as above
-		})
-	}
-	return s, nil
-}
-
-// handOver leaves the ends to the container.
-func (s *streams) handOver() {
-	_ = s.stdout.Close() // nothing is buffered
-	_ = s.stderr.Close() // as above
-}
-
-// wait waits until all is copied: with the container's first process all others have ended.
-func (s *streams) wait() { s.copied.Wait() }
