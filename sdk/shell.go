@@ -22,13 +22,16 @@ type Shell struct {
 	// Command is what to run instead of a shell; may be empty.
 	Command   []string
 	TimeLimit time.Duration
-	// Terminal tells that input and output are a terminal; ErrOutput is not used then.
+	// Terminal tells that Stdin and Stdout are a terminal; Stderr is not used then.
 	Terminal bool
 	// Sizes gives the terminal's size, at first and when it changes.
 	Sizes <-chan TerminalSize
 
-	Input             io.Reader
-	Output, ErrOutput io.Writer
+	// Ready is to be called when the shell runs.
+	Ready func()
+
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
 }
 
 // TerminalSize is in characters.

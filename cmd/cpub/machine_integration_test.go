@@ -24,6 +24,7 @@ func TestScriptsOnAMachine(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			podman := testenv.StartPodman(t, version)
 			podman.ImportProgram(t, "./sdk/sdktest/probe", "localhost/probe:latest")
+			importShell(t, podman)
 			onMachine(t, env, podman)
 		})
 	}
@@ -89,6 +90,20 @@ policy {
 			return nil
 		},
 	})
+}
+
+// importShell makes the image localhost/shell:latest, which has a /bin/sh and the programs of busybox.
+func importShell(t *testing.T, podman *testenv.Podman) {
+	t.Helper()
+	dir := t.TempDir()
+	script := fmt.Sprintf(`set -e; cd %[1]q; mkdir -p root/bin root/tmp root/etc; cp /bin/busybox root/bin/busybox
+		for p in sh ls cat echo id pwd stty sleep env head tr; do ln -s busybox root/bin/$p; done
+		echo 'app:x:1000:1000::/:/bin/sh' >root/etc/passwd; chmod 755 root root/bin
+		tar --owner=0 --group=0 -C root -cf shell.tar .`, dir)
+	if out, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
+		t.Fatalf("making an image: %v\n%s", err, out)
+	}
+	podman.Run(t, "import", "--quiet", "--change", `CMD ["/bin/sh"]`, filepath.Join(dir, "shell.tar"), "localhost/shell:latest")
 }
 
 // createNamespace makes a namespace of its own: a worker sweeps what no open run of its namespace needs.

@@ -54,6 +54,9 @@ func (h *Host) find(call engine.Call) (*instance, schema.Step, error) {
 	if i == nil {
 		return nil, schema.Step{}, sdk.Permanentf("this worker has no provider instance %q", call.Instance)
 	}
+	if i.failed != nil {
+		return nil, schema.Step{}, i.failed
+	}
 	step, ok := i.step(call.StepType)
 	if !ok {
 		return nil, step, sdk.Permanentf("provider instance %s has no step type %q", call.Instance, call.StepType)

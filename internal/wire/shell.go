@@ -17,7 +17,7 @@ import (
 	"github.com/containerpub/cpub/sdk"
 )
 
-// Shell opens a shell and goes with it to its end. Input is read until it ends, or once more after Shell returned. When ctx ends, the
+// Shell opens a shell and goes with it to its end. Stdin is read until it ends, or once more after Shell returned. When ctx ends, the
 // stream breaks, by which the provider removes the shell. The error wraps ErrUnable where the provider has no shells.
 func (c *Client) Shell(ctx context.Context, s *sdk.Shell) (int, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -33,7 +33,7 @@ func (c *Client) Shell(ctx context.Context, s *sdk.Shell) (int, error) {
 	if err := in.send(&pb.ShellRequest{Message: &pb.ShellRequest_Start{Start: start}}); err != nil && !errors.Is(err, io.EOF) {
 		return 0, ableError(ctx, err)
 	}
-	go in.copy(s.Input)
+	go in.copy(s.Stdin)
 	go in.resize(ctx, s.Sizes)
 	for {
 		msg, err := stream.Recv()
@@ -42,9 +42,11 @@ func (c *Client) Shell(ctx context.Context, s *sdk.Shell) (int, error) {
 		}
 		switch m := msg.GetMessage().(type) {
 		case *pb.ShellResponse_Output:
-			_, err = s.Output.Write(m.Output)
+			_, err = s.Stdout.Write(m.Output)
 		case *pb.ShellResponse_ErrorOutput:
-			_, err = s.ErrOutput.Write(m.ErrorOutput)
+			_, err = s.Stderr.Write(m.ErrorOutput)
+		case *pb.ShellResponse_Ready:
+			s.Ready()
 		case *pb.ShellResponse_Notice:
 			s.Host.Log("step", []byte(m.Notice))
 		case *pb.ShellResponse_Ended:
@@ -136,11 +138,12 @@ func (s *Server) Shell(stream grpc.BidiStreamingServer[pb.ShellRequest, pb.Shell
 		defer flush()
 		sizes := make(chan sdk.TerminalSize, 1)
 		r, w := io.Pipe()
+		shell.Ready = func() { _ = out.send(&pb.ShellResponse{Message: &pb.ShellResponse_Ready{Ready: &pb.ShellReady{}}}) }
 		go receiveInput(stream, w, sizes)
-		shell.Input, shell.Sizes = r, sizes
+		shell.Stdin, shell.Sizes = r, sizes
 		output := &prompt{w: shell.Redactor.Writer(shellStream{out, false})}
 		errOutput := &prompt{w: shell.Redactor.Writer(shellStream{out, true})}
-		shell.Output, shell.ErrOutput = output, errOutput
+		shell.Stdout, shell.Stderr = output, errOutput
 		err = guard(func() (err error) {
 			code, err = sheller.Shell(ctx, shell)
 			return err

@@ -133,7 +133,7 @@ func (f *fold) scheduled(id int64, a *historypb.ActivityTaskScheduledEventAttrib
 		s.Input = input
 	}
 	if h, ok := workflows.HeaderOf(a.GetHeader()); ok {
-		s.Key, s.keys = h.Key, append(s.keys, h.Key)
+		s.Key, s.keys, s.header = h.Key, append(s.keys, h.Key), h
 	}
 	f.steps[id] = s
 	f.emit(Event{Kind: StepScheduled, Time: at, Step: s.Name, Type: s.Type})

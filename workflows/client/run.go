@@ -67,6 +67,7 @@ type Step struct {
 	EndedAt     *time.Time        `json:"ended_at,omitempty"`
 
 	keys   []string // of all rounds
+	header workflows.Header
 	events bool     // the history tells of it
 }
 

@@ -2587,6 +2587,7 @@ type ShellResponse struct {
 	//	*ShellResponse_ErrorOutput
 	//	*ShellResponse_Notice
 	//	*ShellResponse_Ended
+	//	*ShellResponse_Ready
 	Message       isShellResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2665,6 +2666,15 @@ func (x *ShellResponse) GetEnded() *ShellEnded {
 	return nil
 }
 
+func (x *ShellResponse) GetReady() *ShellReady {
+	if x != nil {
+		if x, ok := x.Message.(*ShellResponse_Ready); ok {
+			return x.Ready
+		}
+	}
+	return nil
+}
+
 type isShellResponse_Message interface {
 	isShellResponse_Message()
 }
@@ -2687,6 +2697,11 @@ type ShellResponse_Ended struct {
 	Ended *ShellEnded `protobuf:"bytes,4,opt,name=ended,proto3,oneof"`
 }
 
+type ShellResponse_Ready struct {
+	// The shell runs: from now on it gets what is typed.
+	Ready *ShellReady `protobuf:"bytes,5,opt,name=ready,proto3,oneof"`
+}
+
 func (*ShellResponse_Output) isShellResponse_Message() {}
 
 func (*ShellResponse_ErrorOutput) isShellResponse_Message() {}
@@ -2694,6 +2709,44 @@ func (*ShellResponse_ErrorOutput) isShellResponse_Message() {}
 func (*ShellResponse_Notice) isShellResponse_Message() {}
 
 func (*ShellResponse_Ended) isShellResponse_Message() {}
+
+func (*ShellResponse_Ready) isShellResponse_Message() {}
+
+type ShellReady struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShellReady) Reset() {
+	*x = ShellReady{}
+	mi := &file_provider_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShellReady) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShellReady) ProtoMessage() {}
+
+func (x *ShellReady) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShellReady.ProtoReflect.Descriptor instead.
+func (*ShellReady) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{38}
+}
 
 type ShellEnded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2705,7 +2758,7 @@ type ShellEnded struct {
 
 func (x *ShellEnded) Reset() {
 	*x = ShellEnded{}
-	mi := &file_provider_proto_msgTypes[38]
+	mi := &file_provider_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2717,7 +2770,7 @@ func (x *ShellEnded) String() string {
 func (*ShellEnded) ProtoMessage() {}
 
 func (x *ShellEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[38]
+	mi := &file_provider_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2730,7 +2783,7 @@ func (x *ShellEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShellEnded.ProtoReflect.Descriptor instead.
 func (*ShellEnded) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{38}
+	return file_provider_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ShellEnded) GetExitCode() int32 {
@@ -2940,13 +2993,16 @@ const file_provider_proto_rawDesc = "" +
 	"\x04size\x18\x05 \x01(\v2\x1e.cpub.provider.v1.TerminalSizeR\x04size\"<\n" +
 	"\fTerminalSize\x12\x18\n" +
 	"\acolumns\x18\x01 \x01(\rR\acolumns\x12\x12\n" +
-	"\x04rows\x18\x02 \x01(\rR\x04rows\"\xa9\x01\n" +
+	"\x04rows\x18\x02 \x01(\rR\x04rows\"\xdf\x01\n" +
 	"\rShellResponse\x12\x18\n" +
 	"\x06output\x18\x01 \x01(\fH\x00R\x06output\x12#\n" +
 	"\ferror_output\x18\x02 \x01(\fH\x00R\verrorOutput\x12\x18\n" +
 	"\x06notice\x18\x03 \x01(\tH\x00R\x06notice\x124\n" +
-	"\x05ended\x18\x04 \x01(\v2\x1c.cpub.provider.v1.ShellEndedH\x00R\x05endedB\t\n" +
-	"\amessage\"X\n" +
+	"\x05ended\x18\x04 \x01(\v2\x1c.cpub.provider.v1.ShellEndedH\x00R\x05ended\x124\n" +
+	"\x05ready\x18\x05 \x01(\v2\x1c.cpub.provider.v1.ShellReadyH\x00R\x05readyB\t\n" +
+	"\amessage\"\f\n" +
+	"\n" +
+	"ShellReady\"X\n" +
 	"\n" +
 	"ShellEnded\x12\x1b\n" +
 	"\texit_code\x18\x01 \x01(\x05R\bexitCode\x12-\n" +
@@ -2974,7 +3030,7 @@ func file_provider_proto_rawDescGZIP() []byte {
 	return file_provider_proto_rawDescData
 }
 
-var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_provider_proto_goTypes = []any{
 	(*DescribeRequest)(nil),   // 0: cpub.provider.v1.DescribeRequest
 	(*DescribeResponse)(nil),  // 1: cpub.provider.v1.DescribeResponse
@@ -3014,15 +3070,16 @@ var file_provider_proto_goTypes = []any{
 	(*ShellStart)(nil),        // 35: cpub.provider.v1.ShellStart
 	(*TerminalSize)(nil),      // 36: cpub.provider.v1.TerminalSize
 	(*ShellResponse)(nil),     // 37: cpub.provider.v1.ShellResponse
-	(*ShellEnded)(nil),        // 38: cpub.provider.v1.ShellEnded
-	nil,                       // 39: cpub.provider.v1.Start.FilesEntry
-	(*Object)(nil),            // 40: cpub.provider.v1.Object
+	(*ShellReady)(nil),        // 38: cpub.provider.v1.ShellReady
+	(*ShellEnded)(nil),        // 39: cpub.provider.v1.ShellEnded
+	nil,                       // 40: cpub.provider.v1.Start.FilesEntry
+	(*Object)(nil),            // 41: cpub.provider.v1.Object
 }
 var file_provider_proto_depIdxs = []int32{
-	40, // 0: cpub.provider.v1.DescribeResponse.config:type_name -> cpub.provider.v1.Object
+	41, // 0: cpub.provider.v1.DescribeResponse.config:type_name -> cpub.provider.v1.Object
 	2,  // 1: cpub.provider.v1.DescribeResponse.steps:type_name -> cpub.provider.v1.StepType
-	40, // 2: cpub.provider.v1.StepType.input:type_name -> cpub.provider.v1.Object
-	40, // 3: cpub.provider.v1.StepType.output:type_name -> cpub.provider.v1.Object
+	41, // 2: cpub.provider.v1.StepType.input:type_name -> cpub.provider.v1.Object
+	41, // 3: cpub.provider.v1.StepType.output:type_name -> cpub.provider.v1.Object
 	5,  // 4: cpub.provider.v1.ConfigureRequest.registries:type_name -> cpub.provider.v1.Registry
 	4,  // 5: cpub.provider.v1.ConfigureRequest.secrets:type_name -> cpub.provider.v1.Secret
 	24, // 6: cpub.provider.v1.ConfigureResponse.error:type_name -> cpub.provider.v1.Error
@@ -3033,7 +3090,7 @@ var file_provider_proto_depIdxs = []int32{
 	16, // 11: cpub.provider.v1.RunRequest.cancel:type_name -> cpub.provider.v1.Cancel
 	17, // 12: cpub.provider.v1.RunRequest.detach:type_name -> cpub.provider.v1.Detach
 	15, // 13: cpub.provider.v1.Start.rules:type_name -> cpub.provider.v1.Rules
-	39, // 14: cpub.provider.v1.Start.files:type_name -> cpub.provider.v1.Start.FilesEntry
+	40, // 14: cpub.provider.v1.Start.files:type_name -> cpub.provider.v1.Start.FilesEntry
 	13, // 15: cpub.provider.v1.Start.secrets:type_name -> cpub.provider.v1.SecretText
 	14, // 16: cpub.provider.v1.SecretText.parts:type_name -> cpub.provider.v1.SecretPart
 	19, // 17: cpub.provider.v1.RunResponse.log:type_name -> cpub.provider.v1.Log
@@ -3051,31 +3108,32 @@ var file_provider_proto_depIdxs = []int32{
 	36, // 29: cpub.provider.v1.ShellRequest.resize:type_name -> cpub.provider.v1.TerminalSize
 	12, // 30: cpub.provider.v1.ShellStart.step:type_name -> cpub.provider.v1.Start
 	36, // 31: cpub.provider.v1.ShellStart.size:type_name -> cpub.provider.v1.TerminalSize
-	38, // 32: cpub.provider.v1.ShellResponse.ended:type_name -> cpub.provider.v1.ShellEnded
-	24, // 33: cpub.provider.v1.ShellEnded.error:type_name -> cpub.provider.v1.Error
-	0,  // 34: cpub.provider.v1.Provider.Describe:input_type -> cpub.provider.v1.DescribeRequest
-	3,  // 35: cpub.provider.v1.Provider.Configure:input_type -> cpub.provider.v1.ConfigureRequest
-	7,  // 36: cpub.provider.v1.Provider.Check:input_type -> cpub.provider.v1.CheckRequest
-	11, // 37: cpub.provider.v1.Provider.Run:input_type -> cpub.provider.v1.RunRequest
-	25, // 38: cpub.provider.v1.Provider.Release:input_type -> cpub.provider.v1.ReleaseRequest
-	27, // 39: cpub.provider.v1.Provider.Sweep:input_type -> cpub.provider.v1.SweepRequest
-	29, // 40: cpub.provider.v1.Provider.Inventory:input_type -> cpub.provider.v1.InventoryRequest
-	33, // 41: cpub.provider.v1.Provider.Prune:input_type -> cpub.provider.v1.PruneRequest
-	34, // 42: cpub.provider.v1.Provider.Shell:input_type -> cpub.provider.v1.ShellRequest
-	1,  // 43: cpub.provider.v1.Provider.Describe:output_type -> cpub.provider.v1.DescribeResponse
-	6,  // 44: cpub.provider.v1.Provider.Configure:output_type -> cpub.provider.v1.ConfigureResponse
-	8,  // 45: cpub.provider.v1.Provider.Check:output_type -> cpub.provider.v1.CheckResponse
-	18, // 46: cpub.provider.v1.Provider.Run:output_type -> cpub.provider.v1.RunResponse
-	26, // 47: cpub.provider.v1.Provider.Release:output_type -> cpub.provider.v1.ReleaseResponse
-	28, // 48: cpub.provider.v1.Provider.Sweep:output_type -> cpub.provider.v1.SweepResponse
-	30, // 49: cpub.provider.v1.Provider.Inventory:output_type -> cpub.provider.v1.ItemsResponse
-	30, // 50: cpub.provider.v1.Provider.Prune:output_type -> cpub.provider.v1.ItemsResponse
-	37, // 51: cpub.provider.v1.Provider.Shell:output_type -> cpub.provider.v1.ShellResponse
-	43, // [43:52] is the sub-list for method output_type
-	34, // [34:43] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	39, // 32: cpub.provider.v1.ShellResponse.ended:type_name -> cpub.provider.v1.ShellEnded
+	38, // 33: cpub.provider.v1.ShellResponse.ready:type_name -> cpub.provider.v1.ShellReady
+	24, // 34: cpub.provider.v1.ShellEnded.error:type_name -> cpub.provider.v1.Error
+	0,  // 35: cpub.provider.v1.Provider.Describe:input_type -> cpub.provider.v1.DescribeRequest
+	3,  // 36: cpub.provider.v1.Provider.Configure:input_type -> cpub.provider.v1.ConfigureRequest
+	7,  // 37: cpub.provider.v1.Provider.Check:input_type -> cpub.provider.v1.CheckRequest
+	11, // 38: cpub.provider.v1.Provider.Run:input_type -> cpub.provider.v1.RunRequest
+	25, // 39: cpub.provider.v1.Provider.Release:input_type -> cpub.provider.v1.ReleaseRequest
+	27, // 40: cpub.provider.v1.Provider.Sweep:input_type -> cpub.provider.v1.SweepRequest
+	29, // 41: cpub.provider.v1.Provider.Inventory:input_type -> cpub.provider.v1.InventoryRequest
+	33, // 42: cpub.provider.v1.Provider.Prune:input_type -> cpub.provider.v1.PruneRequest
+	34, // 43: cpub.provider.v1.Provider.Shell:input_type -> cpub.provider.v1.ShellRequest
+	1,  // 44: cpub.provider.v1.Provider.Describe:output_type -> cpub.provider.v1.DescribeResponse
+	6,  // 45: cpub.provider.v1.Provider.Configure:output_type -> cpub.provider.v1.ConfigureResponse
+	8,  // 46: cpub.provider.v1.Provider.Check:output_type -> cpub.provider.v1.CheckResponse
+	18, // 47: cpub.provider.v1.Provider.Run:output_type -> cpub.provider.v1.RunResponse
+	26, // 48: cpub.provider.v1.Provider.Release:output_type -> cpub.provider.v1.ReleaseResponse
+	28, // 49: cpub.provider.v1.Provider.Sweep:output_type -> cpub.provider.v1.SweepResponse
+	30, // 50: cpub.provider.v1.Provider.Inventory:output_type -> cpub.provider.v1.ItemsResponse
+	30, // 51: cpub.provider.v1.Provider.Prune:output_type -> cpub.provider.v1.ItemsResponse
+	37, // 52: cpub.provider.v1.Provider.Shell:output_type -> cpub.provider.v1.ShellResponse
+	44, // [44:53] is the sub-list for method output_type
+	35, // [35:44] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_provider_proto_init() }
@@ -3106,6 +3164,7 @@ func file_provider_proto_init() {
 		(*ShellResponse_ErrorOutput)(nil),
 		(*ShellResponse_Notice)(nil),
 		(*ShellResponse_Ended)(nil),
+		(*ShellResponse_Ready)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3113,7 +3172,7 @@ func file_provider_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_provider_proto_rawDesc), len(file_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,28 +19,37 @@ import (
 
 // create makes the container, proves its limits, and starts it.
 func (a *run) create(ctx context.Context) (*inspected, error) {
-	imageID, err := a.resolveImage(ctx)
+	state, info, err := a.prepare(ctx)
 	if err != nil {
 		return nil, err
+	}
+	return a.start(ctx, state.pid, info)
+}
+
+// prepare makes the container and proves its limits: all but its code's start.
+func (a *run) prepare(ctx context.Context) (*inspected, *define.Info, error) {
+	imageID, err := a.resolveImage(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	a.req.Progress(sdk.Progress{Message: "creating the container"})
 	info, err := a.Client.Info(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p, err := a.plan(ctx, imageID, info)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := a.make(ctx, p); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := a.initialise(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	state, err := a.inspect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var limits contract.Limits
 	var group cgroup.Group
@@ -49,19 +58,19 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := a.proveExtras(ctx, state.pid, info); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	a.watch = newWatch(ctx, limits, group)
 	if err := a.save(func(c *checkpoint) {
 		a.times.save(c)
 		c.Limits, c.CPUTime, c.CPUThrottled = limits, a.watch.start.CPUTime, a.watch.start.CPUThrottled
 	}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return a.start(ctx, state.pid, info)
+	return state, info, nil
 }
 
 // resolveImage gives the id of the image to run, pulling it where needed.
@@ -146,7 +155,11 @@ func (a *run) createWith(ctx context.Context, p plan) error {
 func (a *run) tryCreate(ctx context.Context, p plan) error {
 	call, cancel := a.Client.Context(ctx)
 	defer cancel()
-	if _, err := containers.CreateWithSpec(call, specification(a.req, a.in, p), nil); err != nil {
+	s := specification(a.req, a.in, p)
+	if a.shell != nil {
+		asShell(s, a.shell)
+	}
+	if _, err := containers.CreateWithSpec(call, s, nil); err != nil {
 		return a.classify(fmt.Errorf("creating the container: %w", err))
 	}
 	return nil

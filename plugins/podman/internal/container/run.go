@@ -40,6 +40,7 @@ type run struct {
 	watch   *watch
 	stdin   *stdin
 	freeIDs func()
+	shell   *sdk.Shell // instead of the step's code; nil for none
 
 	mu    sync.Mutex
 	saved checkpoint

@@ -74,29 +74,39 @@ func (a *run) openPipe(ctx context.Context, pid int) (hostfs.Feed, error) {
 
 // attachStdin attaches to the container's stdin.
 func (a *run) attachStdin(ctx context.Context) (net.Conn, error) {
-	conn, err := a.Client.Dial(ctx)
+	conn, _, err := a.attach(ctx, "stdin")
+	return conn, err
+}
+
+// attach attaches to streams of the container: what is written to the connection goes to its stdin, and what it writes is read from output.
+func (a *run) attach(ctx context.Context, streams ...string) (conn net.Conn, output io.Reader, err error) {
+	conn, err = a.Client.Dial(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("attaching to the container's stdin: %w", err)
+		return nil, nil, fmt.Errorf("attaching to the container: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	q := url.Values{"stdin": {"true"}, "stdout": {"false"}, "stderr": {"false"}, "stream": {"true"}, "detachKeys": {""}}
+	q := url.Values{"stdin": {"false"}, "stdout": {"false"}, "stderr": {"false"}, "stream": {"true"}, "detachKeys": {""}}
+	for _, s := range streams {
+		q.Set(s, "true")
+	}
 	u := &url.URL{Scheme: "http", Host: "d", Path: "/v4.0.0/libpod/containers/" + owner.Name(a.req.Key) + "/attach", RawQuery: q.Encode()}
 	req := &http.Request{
 		Method: http.MethodPost, URL: u, Host: "d", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Connection": {"Upgrade"}, "Upgrade": {"tcp"}},
 	}
+	r := bufio.NewReader(conn)
 	err = req.Write(conn)
 	if err == nil {
 		var resp *http.Response
-		if resp, err = http.ReadResponse(bufio.NewReader(conn), req); err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		if resp, err = http.ReadResponse(r, req); err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
 			err = errors.Join(fmt.Errorf("unexpected answer %s", resp.Status), resp.Body.Close())
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("attaching to the container's stdin: %w", err), conn.Close())
+		return nil, nil, errors.Join(fmt.Errorf("attaching to the container: %w", err), conn.Close())
 	}
-	return conn, nil
+	return conn, r, nil
 }
 
 // send writes the input and closes it. A container that ends without reading all of it is no failure.

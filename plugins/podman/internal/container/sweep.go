@@ -58,5 +58,5 @@ func (r *Runner) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sdk
 
 // needs tells that a container is still needed, or may be.
 func needs(c types.ListContainer, sweep sdk.Sweep) bool {
-	return sweep.Alive(c.Labels[owner.LabelRun]) || !sweep.Old(c.Created)
+	return sweep.Alive(c.Labels[owner.LabelRun]) || ofShell(c.Labels) || !sweep.Old(c.Created)
 }

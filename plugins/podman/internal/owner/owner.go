@@ -19,6 +19,8 @@ const (
 	LabelAttempt = "io.cpub.attempt"
 	// LabelTimeLimit is how long a container may run, as a duration.
 	LabelTimeLimit = "io.cpub.time_limit"
+	// LabelShell marks a container that a person has a shell in. It is needed until then at most: seconds since 1970.
+	LabelShell = "io.cpub.shell"
 )
 
 // The labels of what outlives its run by intent: a pod, or a service, by the name that the pipeline gave it. No sweep of runs takes these.
