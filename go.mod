@@ -14,6 +14,7 @@ require (
 	github.com/bmatcuk/doublestar/v4 v4.10.0
 	github.com/containers/buildah v1.43.1
 	github.com/containers/podman/v5 v5.8.2
+	github.com/creack/pty v1.1.24
 	github.com/cyphar/filepath-securejoin v0.5.2
 	github.com/distribution/distribution/v3 v3.1.1
 	github.com/google/go-containerregistry v0.22.1

@@ -4,14 +4,17 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/containerpub/cpub/internal/testenv"
@@ -69,7 +72,7 @@ policy {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "waitfor": waitFor, "sleep": sleep, "podman": func(ts *testscript.TestScript, neg bool, args []string) {
+			"exits": exits, "waitfor": waitFor, "terminal": onTerminal, "podman": func(ts *testscript.TestScript, neg bool, args []string) {
 				out, err := exec.Command(podman.Binary, args...).CombinedOutput()
 				ts.Logf("%s", out)
 				if err != nil != neg {
@@ -140,12 +143,83 @@ func runWorker(t *testing.T, environ []string, args ...string) {
 	})
 }
 
-// sleep waits: sleep DURATION.
-func sleep(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: sleep DURATION")
+// onTerminal runs cpub on a terminal of 100 columns and 40 rows, types what a file holds and compares the exit code: terminal CODE FILE ARG... A
+// line "@resize COLUMNS ROWS" changes the terminal's size, one "@expect TEXT" waits until the terminal has shown the text, "@ctrl-c" is that key.
+func onTerminal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: terminal CODE FILE ARG...")
 	}
-	d, err := time.ParseDuration(args[0])
+	self, err := exec.LookPath("cpub")
 	ts.Check(err)
-	time.Sleep(d)
+	cmd := exec.Command(self, args[2:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	for _, name := range []string{
+		"PATH", "HOME", "TMPDIR", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "CPUB_STORE", "CPUB_PROVIDERS", "CPUB_WORKER_CONFIG", "STATE_DIRECTORY",
+	} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	cmd.Env = append(cmd.Env, "TERM=xterm")
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: 100, Rows: 40})
+	ts.Check(err)
+	defer tty.Close()
+	shown := &screenText{}
+	go func() { _, _ = io.Copy(shown, tty) }()
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 3 && words[0] == "@resize":
+			var size pty.Winsize
+			_, err := fmt.Sscan(words[1]+" "+words[2], &size.Cols, &size.Rows)
+			ts.Check(err)
+			ts.Check(pty.Setsize(tty, &size))
+		case len(words) > 1 && words[0] == "@expect":
+			if want := strings.Join(words[1:], " "); !shown.await(want) {
+				ts.Fatalf("the terminal does not show %q:\n%s", want, shown)
+			}
+		case line == "@ctrl-c\n":
+			time.Sleep(time.Second) // for what was said before it began
+			_, err := tty.Write([]byte{3})
+			ts.Check(err)
+		default:
+			_, err := io.WriteString(tty, strings.TrimSuffix(line, "\n")+"\r")
+			ts.Check(err)
+		}
+	}
+	code := "0"
+	deadline := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	defer deadline.Stop()
+	if err := cmd.Wait(); err != nil {
+		code = exitStatus(err)
+	}
+	if code != args[0] {
+		ts.Fatalf("cpub ended with %s, not %s:\n%s", code, args[0], shown)
+	}
+}
+
+// screenText is all that a terminal was shown.
+type screenText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *screenText) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *screenText) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// await waits for a text.
+func (s *screenText) await(text string) bool {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if strings.Contains(s.String(), text) {
+			return true
+		}
+	}
+	return false
 }
