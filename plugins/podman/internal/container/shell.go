@@ -7,7 +7,9 @@ import (
 	"io"
 	"math"
 	"net"
+	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/containers/podman/v5/pkg/bindings/containers"
@@ -69,12 +71,9 @@ func ofShell(labels map[string]string) bool {
 
 // converse starts the shell, and goes with it to its end.
 func (a *run) converse(ctx context.Context, pid int) (int, error) {
-	var pipe io.WriteCloser
-	if !a.shell.Terminal { // what goes through conmon can be lost: see openStdin
-		if p, err := a.openPipe(ctx, pid); err == nil {
-			pipe = p
-			defer p.Close()
-		}
+	pipe := a.shellPipe(pid)
+	if pipe != nil {
+		defer pipe.Close()
 	}
 	conn, output, err := a.attach(ctx, "stdin", "stdout", "stderr")
 	if err != nil {
@@ -95,8 +94,22 @@ func (a *run) converse(ctx context.Context, pid int) (int, error) {
 	return a.awaitShell(ctx, shown)
 }
 
+// shellPipe opens the container's end of its stdin; nil where there is a terminal, or it is out of reach. Of what goes through conmon instead
+// something may be lost, where the shell is slow to read it: see openStdin.
+func (a *run) shellPipe(pid int) *os.File {
+	host, err := a.Client.Host()
+	if err != nil || !host.Local() || a.shell.Terminal {
+		return nil
+	}
+	pipe, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/0", pid), os.O_WRONLY|syscall.O_NONBLOCK, 0) // so that closing ends a write that waits
+	if err != nil {
+		return nil
+	}
+	return pipe
+}
+
 // send gives the shell what is typed. Its end is told as a terminal has it, or by closing.
-func (a *run) send(conn net.Conn, pipe io.WriteCloser) {
+func (a *run) send(conn net.Conn, pipe *os.File) {
 	switch {
 	case pipe != nil:
 		halfClose(conn) // conmon closes its end of the pipe; ours is the last

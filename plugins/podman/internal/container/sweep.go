@@ -48,7 +48,7 @@ func (r *Runner) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sdk
 		}
 		removed = append(removed, item(c))
 	}
-	volumes, err := r.pruneVolumes(ctx, sweep, dryRun)
+	volumes, err := r.pruneVolumes(ctx, sweep, needed, dryRun)
 	removed, errs = append(removed, volumes...), append(errs, err)
 	if host, err := r.Client.Host(); err == nil && !dryRun {
 		errs = append(errs, cgroup.Sweep(ctx, host, "/cpub", max(sweep.Grace.Std(), starting), func(name string) bool { return needed[name] }))

@@ -143,7 +143,9 @@ func (r *Runner) listVolumes(ctx context.Context) ([]sdk.Item, error) {
 	return items, nil
 }
 
-// pruneVolumes removes the volumes of runs that are not alive, unless they are younger than the grace.
-func (r *Runner) pruneVolumes(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sdk.Item, error) {
-	return r.removeVolumes(ctx, func(v sdk.Item) bool { return !sweep.Alive(v.Run) && sweep.Old(v.Created) }, dryRun)
+// pruneVolumes removes the volumes of runs that are not alive, unless they are younger than the grace, or of a key that is needed.
+func (r *Runner) pruneVolumes(ctx context.Context, sweep sdk.Sweep, needed map[string]bool, dryRun bool) ([]sdk.Item, error) {
+	return r.removeVolumes(ctx, func(v sdk.Item) bool {
+		return !sweep.Alive(v.Run) && !needed[owner.Short(v.Key)] && sweep.Old(v.Created)
+	}, dryRun)
 }
