@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// rootlessUser is the user of rootless services. It is removed again by the test that made it.
-const rootlessUser = "cpub-rootless"
+// RootlessUser is the user of rootless services. It is removed again by the test that made it.
+const RootlessUser = "cpub-rootless"
 
 // StartRootlessPodman starts a service of a user without privileges, who is made for the test.
 func StartRootlessPodman(t testing.TB, version string) *Podman {
@@ -44,22 +44,22 @@ func StartRootlessPodman(t testing.TB, version string) *Podman {
 // ensureUser makes the user with ids of its own for containers.
 func ensureUser(t testing.TB) *user.User {
 	t.Helper()
-	if _, err := user.Lookup(rootlessUser); err != nil {
-		if out, err := exec.Command("useradd", "--create-home", rootlessUser).CombinedOutput(); err != nil {
-			t.Fatalf("making the user %s: %v\n%s", rootlessUser, err, out)
+	if _, err := user.Lookup(RootlessUser); err != nil {
+		if out, err := exec.Command("useradd", "--create-home", RootlessUser).CombinedOutput(); err != nil {
+			t.Fatalf("making the user %s: %v\n%s", RootlessUser, err, out)
 		}
 		t.Cleanup(func() {
 			// Podman's pause process lives on as the user's.
-			_ = exec.Command("pkill", "-KILL", "-u", rootlessUser).Run()
-			if out, err := exec.Command("userdel", "--remove", "--force", rootlessUser).CombinedOutput(); err != nil {
-				t.Logf("removing the user %s: %v\n%s", rootlessUser, err, out)
+			_ = exec.Command("pkill", "-KILL", "-u", RootlessUser).Run()
+			if out, err := exec.Command("userdel", "--remove", "--force", RootlessUser).CombinedOutput(); err != nil {
+				t.Logf("removing the user %s: %v\n%s", RootlessUser, err, out)
 			}
 		})
 	}
 	for _, name := range []string{"/etc/subuid", "/etc/subgid"} {
-		appendLine(t, name, rootlessUser+":", rootlessUser+":3000000:65536")
+		appendLine(t, name, RootlessUser+":", RootlessUser+":3000000:65536")
 	}
-	u, err := user.Lookup(rootlessUser)
+	u, err := user.Lookup(RootlessUser)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,7 +146,8 @@ func (s *SSHD) Start(t testing.TB) {
 	defer func() { _ = log.Close() }()
 	args := []string{"/usr/sbin/sshd", "-D", "-e", "-f", s.config}
 	if s.namespace != "" {
-		args = append([]string{"ip", "netns", "exec", s.namespace}, args...)
+		// Not `ip netns exec`: it mounts a /sys of its own, without the cgroups.
+		args = append([]string{"nsenter", "--net=/run/netns/" + s.namespace}, args...)
 	}
 	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log

@@ -4,7 +4,10 @@ package provider_test
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -92,5 +95,79 @@ func connectionsDropped(t *testing.T, e *env, d *testenv.SSHD) {
 	}
 	for _, what := range left(t, e.podman, r.Key) {
 		t.Errorf("left: %s", what)
+	}
+}
+
+// TestRemoteRootless: what a user's own session shows of their containers is enough to prove their isolation. Limits are as on the machine
+// itself: on cgroups v1 there are none.
+func TestRemoteRootless(t *testing.T) {
+	d := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	for _, version := range testenv.PodmanVersions {
+		t.Run(version, func(t *testing.T) {
+			podman := testenv.StartRootlessPodman(t, version)
+			d.AllowUser(t, testenv.RootlessUser)
+			e := newEnvWith(t, podman, overSSH(d, testenv.RootlessUser, podman))
+			refused(t, e.run(nil, "exit", "0"), "rootless Podman ignores limits", "allow_unenforced_limits")
+			r := e.run(map[string]any{"allow_unenforced_limits": true, "time_limit": "60s", "stdin": "hello"}, "cat")
+			out := ok(t, r)
+			if l := out.Receipt.Limits; out.Stdout != "hello" || l.Memory != -1 || l.Userns != "private" || !l.NoNewPrivileges || !l.ReadOnly {
+				t.Errorf("%+v", out)
+			}
+			b := e.Run(buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nRUN [\"/probe\", \"exit\", \"0\"]\n"},
+				map[string]any{"allow_unenforced_limits": true}))
+			b.Decode(new(built))
+			if err := e.Release(r.Key, b.Key); err != nil {
+				t.Error(err)
+			}
+			for _, key := range []string{r.Key, b.Key} {
+				for _, what := range left(t, e.podman, key) {
+					t.Errorf("left: %s", what)
+				}
+			}
+		})
+	}
+}
+
+// TestRemoteAnotherUser: who may use Podman's socket, but not look at its containers, proves nothing.
+func TestRemoteAnotherUser(t *testing.T) {
+	d := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	podman := testenv.StartPodman(t, testenv.PodmanVersions[0])
+	// A container of root's is nothing that this user may look into.
+	if err := os.Chmod(strings.TrimPrefix(podman.URI, "unix://"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	d.AllowUser(t, "nobody")
+	setShell(t, "nobody")
+	e := newEnvWith(t, podman, overSSH(d, "nobody", podman))
+	r := e.run(nil, "exit", "0")
+	refused(t, r, "cannot be read back", "ermission")
+	for _, what := range left(t, podman, r.Key) {
+		t.Errorf("left: %s", what)
+	}
+}
+
+// setShell lets a user of the system have a shell for the test's time.
+func setShell(t *testing.T, name string) {
+	t.Helper()
+	set := func(shell string) {
+		if out, err := exec.Command("usermod", "--shell", shell, name).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+	set("/bin/sh")
+	t.Cleanup(func() { set("/usr/sbin/nologin") })
+}
+
+// refused checks that a step failed for good, and says all of this.
+func refused(t *testing.T, r *sdktest.Result, says ...string) {
+	t.Helper()
+	var se *sdk.Error
+	if !errors.As(r.Err, &se) || se.Kind != sdk.KindPermanent {
+		t.Fatalf("the step ended with %v, want a permanent failure", r.Err)
+	}
+	for _, want := range says {
+		if !strings.Contains(r.Err.Error(), want) {
+			t.Errorf("the refusal does not say %q: %v", want, r.Err)
+		}
 	}
 }
