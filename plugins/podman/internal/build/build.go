@@ -116,7 +116,7 @@ func (b *Builder) build(ctx context.Context, req *sdk.Request, in Input, src *so
 	}
 	hidden := req.Redactor.Writer(log)
 	a, begin := &answer{req: req, file: hidden, stages: src.steps, labels: b.labelSteps(len(origin(req, in, src, in.Labels)))}, time.Now()
-	query := params(req, in, src, ownGroup(info))
+	query := params(req, in, src, b.ownGroup(info))
 	if err = b.limit(ctx, req, in, info, query); err == nil {
 		err = b.send(ctx, query, src, a)
 	}
@@ -205,7 +205,7 @@ func pack(w io.Writer, src *source) error {
 // end, although nobody listens.
 func (b *Builder) removeGroup(ctx context.Context, info *define.Info, key string) error {
 	host, err := b.Client.Host()
-	if err != nil || !ownGroup(info) {
+	if err != nil || !b.ownGroup(info) {
 		return nil //nolint:nilerr // what cannot be seen is Podman's to remove
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
@@ -214,9 +214,10 @@ func (b *Builder) removeGroup(ctx context.Context, info *define.Info, key string
 	return errors.Join(cgroup.Kill(ctx, host, path), cgroup.Remove(ctx, host, path))
 }
 
-// ownGroup tells whether the RUNs lie in a cgroup of ours.
-func ownGroup(info *define.Info) bool {
-	return !info.Host.Security.Rootless && info.Host.CgroupManager == "cgroupfs"
+// ownGroup tells whether the RUNs lie in a cgroup of ours: not where nobody of us could remove it.
+func (b *Builder) ownGroup(info *define.Info) bool {
+	_, err := b.Client.Host()
+	return err == nil && !info.Host.Security.Rootless && info.Host.CgroupManager == "cgroupfs"
 }
 
 // failure says what a build's error means, with the outputs that there are all the same.

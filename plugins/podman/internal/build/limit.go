@@ -2,12 +2,14 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 
 	"github.com/containers/podman/v5/libpod/define"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 	"github.com/containerpub/cpub/sdk"
 )
@@ -19,7 +21,7 @@ func (b *Builder) limit(ctx context.Context, req *sdk.Request, in Input, info *d
 	host, err := b.Client.Host()
 	switch {
 	case err != nil:
-	case ownGroup(info):
+	case b.ownGroup(info):
 		memory := int64(*in.Memory)
 		err = cgroup.Limit(ctx, host, groupOf(owner.Short(req.Key)), cgroup.Limits{Memory: memory, MemorySwap: memory, CPUs: *in.CPUs, Pids: *in.Pids})
 	case info.Host.Security.Rootless:
@@ -28,8 +30,8 @@ func (b *Builder) limit(ctx context.Context, req *sdk.Request, in Input, info *d
 		err = fmt.Errorf("the RUNs of a rootful Podman (%s) whose cgroups are managed by %s lie in none that could limit their processes; set "+
 			"`cgroup_manager = \"cgroupfs\"` in containers.conf of that Podman, or use a rootless one", b.Client.URI, info.Host.CgroupManager)
 	}
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, hostfs.ErrUnreachable) {
+		return err
 	}
 	if in.AllowUnenforcedLimits {
 		req.Logf("warning: a limit of the build is not enforced: %v; allowed by allow_unenforced_limits", err)

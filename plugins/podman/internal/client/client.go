@@ -46,8 +46,13 @@ func Open(ctx context.Context, s Settings) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openTarget(ctx, target, s)
+}
+
+func openTarget(ctx context.Context, target Target, s Settings) (*Client, error) {
 	var service *Service
 	if target.URI == "" {
+		var err error
 		if service, err = StartService(ctx, s.Podman, s.Registries); err != nil {
 			return nil, err
 		}
@@ -68,6 +73,9 @@ func Open(ctx context.Context, s Settings) (*Client, error) {
 		return nil, err
 	}
 	c.service = service
+	if err := c.mayLook(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	return c, nil
 }
 

@@ -1,12 +1,15 @@
 package client
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os/user"
+	"strings"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 	"github.com/containerpub/cpub/plugins/podman/internal/remote"
@@ -29,17 +32,37 @@ func reach(ctx context.Context, t Target, s Settings) (*line, error) {
 		return nil, permanent(err)
 	}
 	// What is wrong shows here more plainly than in the answer to a call.
-	conn, err := l.dial(ctx)
+	err = l.ping(ctx)
 	if err == nil {
-		err = conn.Close()
-	}
-	if err == nil {
-		l.forward, err = remote.NewForward(ctx, "", l.dial)
+		l.forward, err = remote.NewForward(ctx, l.dial)
 	}
 	if err != nil {
-		return nil, errors.Join(permanent(err), l.close())
+		return nil, errors.Join(permanent(fmt.Errorf("connecting to Podman at %s (%s): %w", t.URI, t.Source, err)), l.close())
 	}
 	return l, nil
+}
+
+// ping looks whether a service answers.
+func (l *line) ping(ctx context.Context) error {
+	conn, err := l.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://d/_ping", nil)
+	if err != nil {
+		return err
+	}
+	if err := req.Write(conn); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
 // permanent says of a refusal that trying again does not help.
@@ -98,6 +121,28 @@ func overSSH(ctx context.Context, u *url.URL, t Target, s Settings) (*line, erro
 		return nil, errors.Join(err, conn.Close())
 	}
 	return l, nil
+}
+
+// mayLook takes the view of a machine away from a user who sees nothing there of what belongs to Podman's.
+func (c *Client) mayLook(ctx context.Context) error {
+	if c.line == nil || c.line.host == nil {
+		return nil
+	}
+	info, err := c.Info(ctx)
+	if err != nil || info.Host.Security.Rootless {
+		return err
+	}
+	out, err := hostfs.ReadFile(ctx, c.line.host, "/proc/self/status")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(out)) {
+		if ids, ok := strings.CutPrefix(line, "Uid:"); ok && !strings.HasPrefix(strings.TrimSpace(ids), "0\t") {
+			c.line.host = nil
+			c.line.noHost = fmt.Errorf("%w (%s): that Podman is root's, and the user of the connection is not", ErrNoHost, c.URI)
+		}
+	}
+	return nil
 }
 
 func sshOptions(u *url.URL, t Target, s Settings) (remote.Options, error) {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/sockdir"
 	"github.com/containerpub/cpub/sdk"
 )
 
@@ -20,18 +21,33 @@ type Service struct {
 	// URI is the service's socket.
 	URI string
 
-	dir    string
-	podman string
-	env    []string
-	stop   context.CancelFunc
-	done   chan struct{}
-	ready  chan error
-	stderr *tail
+	dir      *sockdir.Dir
+	podman   string
+	env      []string
+	patience time.Duration // with its start
+	stop     context.CancelFunc
+	done     chan struct{}
+	ready    chan error
+	stderr   *tail
 }
+
+// startPatience is how long a service may take until it listens.
+const startPatience = 30 * time.Second
+
+// How long to wait before a service that ended is started again: longer each time, unless it had lived long.
+const (
+	firstPause = 200 * time.Millisecond
+	lastPause  = 30 * time.Second
+	longLife   = time.Minute
+)
 
 // StartService starts a service and waits until it answers. podman is the binary; empty means that of PATH, or of
 // the system's folders where the provider was given no PATH. The service trusts the CAs of the registries.
 func StartService(ctx context.Context, podman string, registries []sdk.Registry) (*Service, error) {
+	return startService(ctx, podman, registries, startPatience)
+}
+
+func startService(ctx context.Context, podman string, registries []sdk.Registry, patience time.Duration) (*Service, error) {
 	if podman == "" {
 		podman = "podman"
 	}
@@ -41,16 +57,16 @@ func StartService(ctx context.Context, podman string, registries []sdk.Registry)
 		return nil, fmt.Errorf("no Podman service was found, and none can be started: %w; install Podman (`apt-get install podman`), "+
 			"or set `connection` in the provider's configuration", err)
 	}
-	dir, err := os.MkdirTemp("", "cpub-podman-")
+	dir, err := sockdir.New()
 	if err != nil {
-		return nil, fmt.Errorf("making the folder of Podman's socket: %w", err)
+		return nil, err
 	}
-	if env, err = withCerts(env, dir, registries); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+	if env, err = withCerts(env, dir.Path, registries); err != nil {
+		return nil, errors.Join(err, dir.Close())
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Service{
-		URI: "unix://" + filepath.Join(dir, "podman.sock"), dir: dir, podman: path, env: env,
+		URI: "unix://" + filepath.Join(dir.Path, "podman.sock"), dir: dir, podman: path, env: env, patience: patience,
 		stop: cancel, done: make(chan struct{}), ready: make(chan error, 1), stderr: &tail{},
 	}
 	go s.supervise(run)
@@ -60,7 +76,7 @@ func StartService(ctx context.Context, podman string, registries []sdk.Registry)
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("starting a Podman service: %w", err), s.Stop())
+		return nil, errors.Join(fmt.Errorf("starting a Podman service (%s; Podman 4.0 or newer is needed): %w", path, err), s.Stop())
 	}
 	return s, nil
 }
@@ -69,32 +85,40 @@ func StartService(ctx context.Context, podman string, registries []sdk.Registry)
 func (s *Service) Stop() error {
 	s.stop()
 	<-s.done
-	return os.RemoveAll(s.dir)
+	return s.dir.Close()
 }
 
-// supervise keeps the service running until the context ends. The first start is reported through ready.
+// supervise keeps the service running until the context ends. The first start is reported through ready; it is not tried again.
 func (s *Service) supervise(ctx context.Context) {
 	defer close(s.done)
+	pause := firstPause
 	for first := true; ctx.Err() == nil; first = false {
+		began := time.Now()
 		cmd, err := s.start(ctx)
 		if err == nil {
 			err = s.await(ctx, cmd)
 		}
 		if first {
 			s.ready <- err
-			if err != nil {
-				s.reap(cmd)
-				return
-			}
 		}
-		if cmd != nil {
+		switch {
+		case err != nil:
+			s.reap(cmd) // one that hangs would be waited for for ever
+		default:
 			// How it ended does not matter: it is either our doing, or it is started again.
 			_ = cmd.Wait()
 		}
+		if first && err != nil {
+			return
+		}
+		if time.Since(began) >= longLife {
+			pause = firstPause
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(pause):
 		}
+		pause = min(2*pause, lastPause)
 	}
 }
 
@@ -127,7 +151,7 @@ func (s *Service) reap(cmd *exec.Cmd) {
 
 // await waits until the service listens.
 func (s *Service) await(ctx context.Context, cmd *exec.Cmd) error {
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(s.patience); time.Now().Before(deadline); {
 		if answers(socketPath(s.URI)) {
 			return nil
 		}
@@ -140,7 +164,7 @@ func (s *Service) await(ctx context.Context, cmd *exec.Cmd) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	return fmt.Errorf("podman system service does not listen after 30 s: %s", s.stderr)
+	return fmt.Errorf("podman system service does not listen after %s: %s", s.patience, s.stderr)
 }
 
 // tail keeps the end of what a process wrote, for messages.

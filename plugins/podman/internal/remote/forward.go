@@ -8,10 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/containerpub/cpub/plugins/podman/internal/sockdir"
 )
 
 // Forward is a socket in a folder of our own that leads to Podman on another machine: Podman's bindings are given it, as their own way of
@@ -21,7 +22,7 @@ type Forward struct {
 	Path string
 
 	dial     Dialer
-	dir      string
+	dir      *sockdir.Dir
 	listener net.Listener
 	ctx      context.Context //nolint:containedctx // the life of the socket
 	cancel   context.CancelFunc
@@ -35,15 +36,15 @@ const (
 	StatusRefused     = http.StatusNetworkAuthenticationRequired
 )
 
-// NewForward opens the socket in a new folder below dir.
-func NewForward(ctx context.Context, dir string, dial Dialer) (*Forward, error) {
-	folder, err := os.MkdirTemp(dir, "cpub-podman-") // only ours to read
+// NewForward opens the socket in a new folder.
+func NewForward(ctx context.Context, dial Dialer) (*Forward, error) {
+	dir, err := sockdir.New()
 	if err != nil {
-		return nil, fmt.Errorf("making the folder of Podman's socket: %w", err)
+		return nil, err
 	}
-	f := &Forward{Path: filepath.Join(folder, "podman.sock"), dial: dial, dir: folder}
+	f := &Forward{Path: filepath.Join(dir.Path, "podman.sock"), dial: dial, dir: dir}
 	if f.listener, err = (&net.ListenConfig{}).Listen(ctx, "unix", f.Path); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening a socket for Podman: %w", err), os.RemoveAll(folder))
+		return nil, errors.Join(fmt.Errorf("opening a socket for Podman: %w", err), dir.Close())
 	}
 	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	f.wait.Go(f.serve) //nolint:contextcheck // it lives until Close
@@ -55,7 +56,7 @@ func (f *Forward) Close() error {
 	f.cancel()
 	err := f.listener.Close()
 	f.wait.Wait()
-	return errors.Join(err, os.RemoveAll(f.dir))
+	return errors.Join(err, f.dir.Close())
 }
 
 func (f *Forward) serve() {

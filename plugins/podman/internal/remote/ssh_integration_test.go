@@ -353,7 +353,7 @@ func TestDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	f, err := NewForward(t.Context(), dir, s.Dial)
+	f, err := NewForward(t.Context(), s.Dial)
 	if err != nil {
 		t.Fatal(err)
 	}
