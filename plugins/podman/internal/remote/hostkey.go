@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,7 +89,7 @@ func known(o Options, files []string) (hostKeys, error) {
 	if err != nil {
 		return hostKeys{}, refusedf("reading the known hosts: %w", err)
 	}
-	var have []string
+	have := certificates(files)
 	var unknown *knownhosts.KeyError
 	// Asked with a key that nobody has, it tells those that there are.
 	if err := check(o.Address, noAddr{}, noKey{}); errors.As(err, &unknown) {
@@ -99,6 +100,19 @@ func known(o Options, files []string) (hostKeys, error) {
 	return hostKeys{algorithms: have, check: func(address string, remote net.Addr, got ssh.PublicKey) error {
 		return explain(o, address, got, check(address, remote, got))
 	}}, nil
+}
+
+// certificates are the signatures of certificates of hosts, if one of the files names an authority of such.
+func certificates(files []string) []string {
+	for _, file := range files {
+		if b, err := os.ReadFile(file); err == nil && bytes.Contains(b, []byte("@cert-authority")) {
+			return []string{
+				ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
+				ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01,
+			}
+		}
+	}
+	return nil
 }
 
 // explain says what is wrong with a key, and what to do.

@@ -148,6 +148,36 @@ func TestHostKeys(t *testing.T) {
 	})
 }
 
+// TestHostCertificate: an authority stands for the machine's key.
+func TestHostCertificate(t *testing.T) {
+	dir := t.TempDir()
+	d := testenv.StartSSHD(t, testenv.SSHDOptions{Config: []string{"HostCertificate " + filepath.Join(dir, "host-cert.pub")}})
+	d.Stop(t)
+	if err := os.WriteFile(filepath.Join(dir, "host.pub"), []byte(d.HostKey+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(d.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, "ca")},
+		{"-q", "-s", filepath.Join(dir, "ca"), "-I", "a host", "-h", "-n", host, filepath.Join(dir, "host.pub")},
+	} {
+		if out, err := exec.Command("ssh-keygen", args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	d.Start(t)
+	ca, err := os.ReadFile(filepath.Join(dir, "ca.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(d)
+	o.KnownHosts = write(t, "@cert-authority ["+host+"]:"+port+" "+string(ca))
+	mustOpen(t, o)
+}
+
 func TestLogin(t *testing.T) {
 	d := testenv.StartSSHD(t, testenv.SSHDOptions{})
 	o := options(d)
