@@ -66,7 +66,7 @@ func runtimeDir(f *Facts) []sdk.Finding {
 	if uid, ok := ownerOf(f.Host.path(dir)); ok && uid != f.User.UID {
 		return fault(fmt.Sprintf("%s belongs to uid %d, and not to %s", dir, uid, f.User), fmt.Sprintf("as root: `chown %s %s`", f.User, dir))
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if info.Mode().Perm()&0o066 != 0 { // Podman itself lets others through, for user namespaces
 		return fault(fmt.Sprintf("%s is open to other users (%04o): so is Podman's socket", dir, info.Mode().Perm()), "`chmod 700 "+dir+"`",
 			sdk.Fix{Kind: sdk.FixMode, Path: dir, Mode: 0o700})
 	}
