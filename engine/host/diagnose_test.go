@@ -1,8 +1,10 @@
 package host
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,7 +75,8 @@ func TestDiagnose(t *testing.T) {
 	if err := os.WriteFile(oldProtocol.Path, []byte("#!/bin/sh\necho '1|99|unix|/nowhere|grpc|'\nsleep 5\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	otherSum, otherName, wrongConfig, refused := good, good, good, good
+	otherSum, otherName, wrongConfig, refused, blind := good, good, good, good, good
+	blind.Env = map[string]string{roleBlind: "1"}
 	otherSum.SHA256 = strings.Repeat("0", 64)
 	otherName.Provider = "other"
 	wrongConfig.Config = []byte(`{"sice":1}`)
@@ -92,6 +95,7 @@ func TestDiagnose(t *testing.T) {
 		{FindingStart, otherName, `is provider "probe", and not "other"`, "name the right program"},
 		{FindingConfig, wrongConfig, "sice", "correct the config block of probe.good"},
 		{FindingConfigure, refused, "the service is away", "see what else is wrong"},
+		{FindingCheck, blind, "it cannot look", "report it"},
 	} {
 		t.Run(c.finding+" "+filepath.Base(c.in.Path), func(t *testing.T) {
 			second := good
@@ -116,6 +120,14 @@ func TestDiagnose(t *testing.T) {
 				}
 			}
 		})
+	}
+	program, err := os.ReadFile(good.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherSum.SHA256 = fmt.Sprintf("%x", sha256.Sum256(program))
+	if f := finding(t, diagnose(t, DiagnoseOptions{Instances: []Instance{otherSum}})[0].Findings, FindingChecksum); !f.OK {
+		t.Errorf("with its sum: %+v", f)
 	}
 	if err := os.Chmod(notExecutable.Path, 0o755); err != nil {
 		t.Fatal(err)

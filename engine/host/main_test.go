@@ -42,6 +42,9 @@ const roleHost = "CPUB_TEST_HOST"
 // roleProvider makes it a provider that nobody gave a cookie.
 const roleProvider = "CPUB_TEST_PROVIDER"
 
+// roleBlind makes it a provider that cannot check anything.
+const roleBlind = "CPUB_TEST_BLIND"
+
 func beHost(dir string) {
 	ctx := context.Background()
 	store, err := artifact.Open(ctx, "mem://")
@@ -106,6 +109,9 @@ func (probe) Configure(_ context.Context, c sdk.Configuration) (string, error) {
 }
 
 func (probe) Check(context.Context) ([]sdk.Finding, error) {
+	if os.Getenv(roleBlind) != "" {
+		return nil, errors.New("it cannot look")
+	}
 	return []sdk.Finding{{Name: "all", OK: true, Detail: "is well"}}, nil
 }
 

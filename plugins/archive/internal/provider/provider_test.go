@@ -2,6 +2,7 @@ package provider
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -29,10 +30,16 @@ func TestErrorsNameTheirAttribute(t *testing.T) {
 	}
 }
 
-func TestCheckFindsNothingWrong(t *testing.T) {
-	findings, err := New().Check(t.Context())
-	if err != nil || len(findings) != 1 || !findings[0].OK {
-		t.Errorf("findings %+v, error %v", findings, err)
+// Without a folder for links archives with links cannot be unpacked; with another TMPDIR, as the remedy says, they can.
+func TestCheck(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "gone"))
+	found, err := New().Check(t.Context())
+	if err != nil || len(found) != 1 || found[0].OK || !strings.Contains(found[0].Remedy, "TMPDIR") {
+		t.Errorf("%+v, %v", found, err)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	if found, err = New().Check(t.Context()); err != nil || len(found) != 1 || !found[0].OK || found[0].Remedy != "" {
+		t.Errorf("after the remedy: %+v, %v", found, err)
 	}
 }
 
