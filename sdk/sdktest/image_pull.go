@@ -35,6 +35,7 @@ func pullsImages(t *testing.T, h *Harness, i Images) {
 	if byTag.Digest != digest {
 		t.Errorf("digest %q, want the registry's %q", byTag.Digest, digest)
 	}
+	wholeInBytes(t, first)
 	if byTag.Image.ID == "" || byTag.Image.Location != h.Location {
 		t.Errorf("image %+v, want one at %q", byTag.Image, h.Location)
 	}

@@ -50,6 +50,7 @@ func pushesImages(t *testing.T, h *Harness, i Images) {
 	if out.Cached || out.Reference != withDigest(dest, out.Digest) {
 		t.Errorf("outputs: %+v", out)
 	}
+	wholeInBytes(t, first)
 	got := i.get(t, dest)
 	if got == nil {
 		t.Fatalf("the registry has no %s", dest)

@@ -180,3 +180,24 @@ func buildProbe(t *testing.T) string {
 	}
 	return path
 }
+
+// wholeInBytes checks of a step that tells its progress in bytes that it came to their end without going back.
+func wholeInBytes(t *testing.T, res *Result) {
+	t.Helper()
+	var last sdk.Progress
+	for _, p := range res.ProgressReports() {
+		if p.Unit != "bytes" {
+			continue
+		}
+		if p.Done < last.Done || p.Done > p.Total {
+			t.Errorf("progress %+v after %+v", p, last)
+		}
+		last = p
+	}
+	if last.Unit == "" {
+		return // not every provider can know
+	}
+	if last.Total <= 0 || last.Done != last.Total {
+		t.Errorf("the last progress is %+v, want all of some bytes", last)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"go.podman.io/image/v5/docker/reference"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
@@ -69,7 +71,7 @@ func (s *Store) fetch(ctx context.Context, req *sdk.Request, host, ref string, o
 		query.Set("Arch", arch)
 		query.Set("Variant", variant)
 	}
-	req.Progress(sdk.Progress{Message: "pulling " + ref})
+	words := newTransfer(req, "pulling "+ref, s.remoteSizes(ctx, reg, ref, o.platform))
 	call, cancel := s.Client.Context(ctx)
 	defer cancel()
 	resp, err := s.Client.Do(call, client.Call{
@@ -79,6 +81,36 @@ func (s *Store) fetch(ctx context.Context, req *sdk.Request, host, ref string, o
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	_, err = readReports(resp.Body, req.Log("step"))
+	_, err = readReports(resp.Body, words)
 	return err
+}
+
+// remoteSizes are the sizes of an image's layers in its registry; none if that does not tell: then the pull itself says why.
+func (s *Store) remoteSizes(ctx context.Context, reg sdk.Registry, ref, platform string) (sizes []int64) {
+	parsed, err := parseRemote(ref, reg)
+	if err != nil {
+		return nil
+	}
+	options, err := remoteOptions(reg)
+	if err != nil {
+		return nil
+	}
+	options = append(options, remote.WithContext(ctx))
+	if p, err := v1.ParsePlatform(platform); err == nil && platform != "" {
+		options = append(options, remote.WithPlatform(*p))
+	} else if info, err := s.Client.Info(ctx); err == nil {
+		options = append(options, remote.WithPlatform(v1.Platform{OS: info.Host.OS, Architecture: info.Host.Arch}))
+	}
+	img, err := remote.Image(parsed, options...)
+	if err != nil {
+		return nil
+	}
+	manifest, err := img.Manifest()
+	if err != nil {
+		return nil
+	}
+	for _, l := range manifest.Layers {
+		sizes = append(sizes, l.Size)
+	}
+	return sizes
 }

@@ -75,7 +75,6 @@ func (p *push) do(ctx context.Context) (*PushOutput, error) {
 		p.req.Logf("%s has the image already", p.named)
 		return p.output(digest, true), nil
 	}
-	p.req.Progress(sdk.Progress{Message: "pushing " + p.named.String()})
 	reported, err := p.send(ctx)
 	if err != nil {
 		err = fmt.Errorf("pushing %s: %w", p.named, err)
@@ -118,6 +117,15 @@ func (p *push) send(ctx context.Context) (string, error) {
 		query.Set("compressionFormat", p.compression)
 		query.Set("forceCompressionFormat", "true")
 	}
+	layers, err := p.layers(ctx, stored{id: p.id}, true)
+	if err != nil {
+		return "", err
+	}
+	var sizes []int64
+	for _, l := range layers {
+		sizes = append(sizes, l.size)
+	}
+	words := newTransfer(p.req, "pushing "+p.named.String(), sizes)
 	call, cancel := p.Client.Context(ctx)
 	defer cancel()
 	resp, err := p.Client.Do(call, client.Call{
@@ -127,7 +135,7 @@ func (p *push) send(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	r, err := readReports(resp.Body, p.req.Log("step"))
+	r, err := readReports(resp.Body, words)
 	return r.ManifestDigest, err
 }
 

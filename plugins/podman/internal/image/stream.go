@@ -92,6 +92,9 @@ func classify(err error, host string) error {
 	case has("unauthorized", "authentication required", "access to the resource is denied", "invalid username/password"):
 		return &sdk.Error{Kind: sdk.KindPermanent, Code: "unauthorized", Err: fmt.Errorf(
 			"%w; set username and password of `registry %q` in worker.hcl", err, host)}
+	case has("does not match provided manifest digest", "digest did not match", "does not match requested digest", "does not match expected ", "error verifying sha256 checksum",
+		"does not match docker-content-digest", "content-length mismatch"):
+		return &sdk.Error{Kind: sdk.KindPermanent, Code: "digest", Err: err}
 	case has("manifest unknown", "name unknown", "repository name not known"):
 		return &sdk.Error{Kind: sdk.KindPermanent, Code: "not_found", Err: err}
 	case has("server gave http response to https client"):

@@ -69,6 +69,7 @@ func TestImages(t *testing.T) {
 		{"service killed", buildServiceKilled},
 		{"service and provider killed", buildBothKilled},
 		{"push and pull", pushAndPull},
+		{"prune keeps", pruneKeeps},
 		{"push failures", pushFailures},
 	}
 	eachVersion(t, func(t *testing.T, e *env) {
@@ -227,7 +228,11 @@ func pushAndPull(t *testing.T, e *env, registry string) {
 		Image  sdk.Located `json:"image"`
 		Digest string      `json:"digest"`
 	}
-	e.Run(sdktest.Call{Type: "image_pull", Input: map[string]any{"reference": out.Reference}, Rules: rules}).Decode(&pulled)
+	pull := e.Run(sdktest.Call{Type: "image_pull", Input: map[string]any{"reference": out.Reference}, Rules: rules})
+	pull.Decode(&pulled)
+	if p := pull.ProgressReports(); len(p) == 0 || p[len(p)-1].Unit != "bytes" || p[len(p)-1].Done <= 0 {
+		t.Errorf("the progress of the pull was %+v", p)
+	}
 	if pulled.Digest != out.Digest || pulled.Image.ID != b.Image.ID {
 		t.Errorf("pulled %+v, want %s with digest %s", pulled, b.Image.ID, out.Digest)
 	}
