@@ -69,11 +69,13 @@ func (p *Provider) Info() sdk.Info {
 	}
 }
 
-// containerRun is the contract without the abilities that are not served. What an author asks of those is refused before a run's first step.
+// containerRun is the contract without its abilities. What an author asks of those is refused before a run's first step.
 func containerRun() contract.Type {
-	return contract.ContainerRun().Without(
-		contract.AbilityFiles, contract.AbilityCollect, contract.AbilityMount, contract.AbilityUserns,
-		contract.AbilitySeccomp, contract.AbilitySELinux, contract.AbilityUlimits)
+	t := contract.ContainerRun()
+	for _, ability := range contract.ContainerRun().Abilities {
+		t = t.Without(ability.Name)
+	}
+	return t
 }
 
 type runFunc = func(ctx context.Context, req *sdk.Request) (any, error)
