@@ -54,6 +54,7 @@ func TestExamples(t *testing.T) {
 		}},
 		{"when-retry", []string{"image=localhost:5000/job"}, map[string]string{"warm_up": "image", "job": "warm_up"}},
 		{"templates", nil, map[string]string{"page": ""}},
+		{"pages", nil, map[string]string{"make": "", "site": "make", "report": "make"}},
 	} {
 		t.Run(tt.dir, func(t *testing.T) {
 			m := mustLoad(t, filepath.Join(examples, tt.dir))
