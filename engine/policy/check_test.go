@@ -81,10 +81,14 @@ func TestCheckDenies(t *testing.T) {
 		{"volume", "container_run", `{"image":"localhost:5000/a","mount":[{"path":"/c","volume":"other"}]}`, "policy.volumes"},
 		{"host path", "container_run", `{"image":"localhost:5000/a","mount":[{"path":"/c","host_path":"/srv/database"}]}`, "policy.host_paths"},
 		{"host path with dots", "container_run", `{"image":"localhost:5000/a","mount":[{"path":"/c","host_path":"/srv/data/../../etc"}]}`, `without ".."`},
-		{"writing to a host path", "container_run", `{"image":"localhost:5000/a","mount":[{"path":"/c","host_path":"/srv/data","read_only":false}]}`,
-			"for reading alone"},
-		{"relabelling a host path", "container_run", `{"image":"localhost:5000/a","mount":[{"path":"/c","host_path":"/srv/data","relabel":"shared"}]}`,
-			"`:relabel`"},
+		{
+			"writing to a host path", "container_run", `{"image":"localhost:5000/a","mount":[{"path":"/c","host_path":"/srv/data","read_only":false}]}`,
+			"for reading alone",
+		},
+		{
+			"relabelling a host path", "container_run", `{"image":"localhost:5000/a","mount":[{"path":"/c","host_path":"/srv/data","relabel":"shared"}]}`,
+			"`:relabel`",
+		},
 		{"no seccomp", "container_run", `{"image":"localhost:5000/a","seccomp":"unconfined"}`, "policy.seccomp"},
 		{"own seccomp", "container_run", `{"image":"localhost:5000/a","seccomp":"{ }"}`, "policy.seccomp"},
 		{"SELinux option", "container_run", `{"image":"localhost:5000/a","selinux":["disable"]}`, "policy.selinux"},

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/containerpub/cpub/sdk"
-	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // mounts checks what is mounted into a container.
@@ -71,8 +70,7 @@ func (c *check) collected() {
 	}
 	def := c.defaultSize("collect_limit")
 	limit := def
-	var most schema.Size = orDefault(c.policy.Max.Collect, def)
-	if c.get("collect_limit", &limit) && limit > most {
+	if most := orDefault(c.policy.Max.Collect, def); c.get("collect_limit", &limit) && limit > most {
 		c.deny("max.collect", "collecting %s is more than %s", limit, most)
 	}
 }

@@ -15,14 +15,15 @@ func stat(args []string) error {
 	for _, p := range args {
 		info, err := os.Lstat(p)
 		if err != nil {
-			fmt.Println("stat", p, "error", err)
-			continue
+			return err
 		}
 		uid, gid := uint32(0), uint32(0)
 		if s, ok := info.Sys().(*syscall.Stat_t); ok {
 			uid, gid = s.Uid, s.Gid
 		}
-		fmt.Println("stat", p, info.Mode(), uid, gid)
+		if _, err := fmt.Println("stat", p, info.Mode(), uid, gid); err != nil {
+			return err
+		}
 	}
 	return nil
 }

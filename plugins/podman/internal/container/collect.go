@@ -142,7 +142,7 @@ func (a *run) leftOut(ctx context.Context, folder string) error {
 		case err != nil:
 			return err
 		default:
-			return errors.Join(errCollect{fmt.Errorf("Podman gives no %q at the top of a folder: have the container put it one folder deeper", name)}, resp.Body.Close())
+			return errors.Join(errCollect{fmt.Errorf("of a folder, Podman gives no %q at its top: have the container put it one folder deeper", name)}, resp.Body.Close())
 		}
 	}
 	return nil

@@ -93,14 +93,14 @@ func (a *run) putBelow(ctx context.Context, base string, all []put) error {
 	packed := make(chan error, 1)
 	go func() {
 		err := pack(w, base, all)
-		w.CloseWithError(err) //nolint:errcheck,gosec // it gives none
+		w.CloseWithError(err)
 		packed <- err
 	}()
 	resp, err := a.Client.Do(ctx, client.Call{
 		Method: http.MethodPut, Endpoint: "/containers/%s/archive", Path: []string{owner.Name(a.req.Key)},
 		Query: url.Values{"path": {base}, "copyUIDGID": {"true"}}, Body: r,
 	})
-	r.CloseWithError(errors.New("Podman reads no further")) //nolint:errcheck,gosec // it gives none
+	r.CloseWithError(errors.New("the service reads no further"))
 	perr := <-packed
 	if err != nil {
 		return a.classifyPut(all, errors.Join(fmt.Errorf("copying files into the container: %w", err), perr))

@@ -39,8 +39,14 @@ type layout []place
 // layout gives what the input asks for, the folders that are collected left out.
 func (in Input) layout() layout {
 	l := layout{
-		{"/proc", onKernel, true}, {"/sys", onKernel, true}, {"/dev", onKernel, true}, {"/dev/shm", onMemory, false},
-		{"/etc/hosts", onKernel, true}, {"/etc/hostname", onKernel, true}, {"/etc/resolv.conf", onKernel, true}, {"/run/.containerenv", onKernel, true},
+		{"/proc", onKernel, true},
+		{"/sys", onKernel, true},
+		{"/dev", onKernel, true},
+		{"/dev/shm", onMemory, false},
+		{"/etc/hosts", onKernel, true},
+		{"/etc/hostname", onKernel, true},
+		{"/etc/resolv.conf", onKernel, true},
+		{"/run/.containerenv", onKernel, true},
 	}
 	for _, p := range slices.Sorted(maps.Keys(in.Tmpfs)) {
 		l = append(l, place{path.Clean(p), onMemory, false})

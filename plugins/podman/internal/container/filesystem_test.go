@@ -187,8 +187,13 @@ func TestExtrasAreProven(t *testing.T) {
 		mode, idMap string
 		wrong       bool
 	}{
-		{"keep-id", hostly, false}, {"keep-id", "0 1001 1\n1 100000 65536\n", true}, {"keep-id", "0 100000 65536\n", true}, {"keep-id", keep + "9 1001 x\n", true},
-		{"nomap", "0 100000 65536\n", false}, {"nomap", nomap, true}, {"nomap", hostly, true},
+		{"keep-id", hostly, false},
+		{"keep-id", "0 1001 1\n1 100000 65536\n", true},
+		{"keep-id", "0 100000 65536\n", true},
+		{"keep-id", keep + "9 1001 x\n", true},
+		{"nomap", "0 100000 65536\n", false},
+		{"nomap", nomap, true},
+		{"nomap", hostly, true},
 	} {
 		if bad := wrongUserns(tt.mode, tt.idMap, 1001); (len(bad) > 0) != tt.wrong {
 			t.Errorf("%s with %q: %q", tt.mode, tt.idMap, bad)

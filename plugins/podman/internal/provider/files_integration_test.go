@@ -36,7 +36,7 @@ func TestContainerFiles(t *testing.T) {
 func leftOut(t *testing.T, e *env) {
 	r := e.run(map[string]any{"collect": map[string]string{"it": "/out/"}, "time_limit": "60s"}, "put", "/out/dev/x", "y")
 	failed(t, r, "collect")
-	if !strings.Contains(r.Err.Error(), `no "dev" at the top`) {
+	if !strings.Contains(r.Err.Error(), `no "dev" at its top`) {
 		t.Errorf("a folder that lacks something: %v", r.Err)
 	}
 	// Below the top it is there.
