@@ -67,15 +67,16 @@ policy {
 	}
 	state := filepath.Join(dir, "state")
 	runWorker(t, append(os.Environ(), environ...), "-config", config, "-state", state)
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/machine",
+	params := testscript.Params{
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "waitfor": waitFor, "terminal": onTerminal, "podman": func(ts *testscript.TestScript, neg bool, args []string) {
-				out, err := exec.Command(podman.Binary, args...).CombinedOutput()
+				cmd := exec.Command(podman.Binary, args...)
+				cmd.Env = append(os.Environ(), podman.Environ...)
+				out, err := cmd.CombinedOutput()
 				ts.Logf("%s", out)
-				if err != nil != neg {
+				if (err != nil) != neg {
 					ts.Fatalf("podman %v: %v", args, err)
 				}
 			},
@@ -92,7 +93,13 @@ policy {
 			script.Setenv("CPUB_PROVIDERS", filepath.Dir(testenv.Build(t, "./plugins/podman")))
 			return nil
 		},
-	})
+	}
+	for _, name := range []string{"stats", "shell", "prune"} { // one after the other: each looks at all of the store
+		t.Run(name, func(t *testing.T) {
+			params.Files = []string{"testdata/machine/" + name + ".txtar"}
+			testscript.Run(t, params)
+		})
+	}
 }
 
 // importShell makes the image localhost/shell:latest, which has a /bin/sh and the programs of busybox.

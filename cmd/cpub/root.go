@@ -41,7 +41,7 @@ func newRoot(c *stdio) *cobra.Command {
 	add(root, groupWrite, newInit(c), newValidate(c), newPlan(c), newTest(c), newGraph(c), newConsole(c), newFmt(c))
 	add(root, groupRun, newRun(c), newRerun(c), newPublish(c), newPs(c), newStatus(c), newLogs(c), newCancel(c), newTerminate(c), newShell(c))
 	add(root, groupRun, newApprove(c), newReject(c), newSchedule(c))
-	add(root, groupMachine, newDoctor(c), newStats(c), newDf(c))
+	add(root, groupMachine, newDoctor(c), newStats(c), newDf(c), newPrune(c))
 	add(root, groupOther, newProvider(c), newVersion(c))
 	return root
 }

@@ -13,6 +13,12 @@ import (
 	"github.com/containerpub/cpub/sdk"
 )
 
+// The states of images: kept by our names alone, or by others too.
+const (
+	stateKept  = "kept for a run"
+	stateNamed = "named"
+)
+
 // Items tells of the images that are kept for runs, each one once. With sizes, what several images of the store share is an item of its own.
 func (s *Store) Items(ctx context.Context, sizes bool) ([]sdk.Item, error) {
 	return s.items(ctx, sizes, func(kept) bool { return true })
@@ -26,6 +32,11 @@ func (s *Store) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sdk.
 		return nil, err
 	}
 	items = slices.DeleteFunc(items, func(i sdk.Item) bool { return i.Kind == sdk.ItemLayers })
+	for n := range items {
+		if items[n].State == stateNamed { // it stays
+			items[n].Bytes, items[n].Shared = 0, 0
+		}
+	}
 	if dryRun || len(items) == 0 {
 		return items, nil
 	}
@@ -70,9 +81,9 @@ func itemOf(i *types.ImageSummary, wanted func(kept) bool) (sdk.Item, bool) {
 		return item, false
 	}
 	if ours == len(i.RepoTags) {
-		item.State = "kept for a run"
+		item.State = stateKept
 	} else {
-		item.State = "named"
+		item.State = stateNamed
 	}
 	return item, true
 }
