@@ -107,6 +107,12 @@ func connection(f *Facts) []sdk.Finding {
 	if f.Own || f.Target.URI == "" {
 		return fault(f.Err.Error(), "run `podman info` as the worker's user, with the variables that `env` gives the provider: it says what is wrong")
 	}
+	switch {
+	case strings.HasPrefix(f.Target.URI, "ssh:"):
+		return fault(f.Err.Error(), "correct `connection`, `identity` and `host_key` or `known_hosts` in the provider's config block; what helps tell: `ssh USER@HOST podman info`")
+	case strings.HasPrefix(f.Target.URI, "tcp:"):
+		return fault(f.Err.Error(), "correct `connection`, `tls_ca`, `tls_cert` and `tls_key` in the provider's config block, and let the service run there: `podman system service --time=0 tcp://…`")
+	}
 	return fault(f.Err.Error(), "set `connection` in the provider's config block to a Podman service, such as unix:///run/podman/podman.sock")
 }
 
@@ -125,6 +131,10 @@ func host(f *Facts) []sdk.Finding {
 	case f.Local:
 		return warning("Podman runs in a virtual machine of this one: its programs, ids, session and limits of processes cannot be seen from here",
 			"run `cpub doctor` inside too: `podman machine ssh`")
+	}
+	if f.Files != nil {
+		return warning("Podman runs on another machine: its programs, folders, sessions and limits of processes cannot be seen from here",
+			"run `cpub doctor` there too, with a worker.hcl whose provider has no `connection`")
 	}
 	return warning("Podman runs on another machine: its programs, ids, session and limits of processes cannot be seen from here",
 		"run `cpub doctor` there too, with a worker.hcl whose provider has no `connection`")

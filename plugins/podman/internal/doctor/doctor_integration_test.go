@@ -320,3 +320,27 @@ func TestRealOwnService(t *testing.T) {
 		})
 	}
 }
+
+// TestRealRemote looks over ssh: at the service, and at as much of its host as can be seen.
+func TestRealRemote(t *testing.T) {
+	r := &real{testenv.StartPodman(t, testenv.PodmanVersions[0]), t}
+	d := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	settings := client.Settings{
+		Connection: "ssh://root@" + d.Address + strings.TrimPrefix(r.URI, "unix://"), Identity: d.Identity, KnownHosts: filepath.Join(t.TempDir(), "none"),
+	}
+	if err := os.WriteFile(settings.KnownHosts, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.wrong(Check(t.Context(), nil, settings), "podman_connection", "key", "`host_key` or `known_hosts`")
+	settings.HostKey, settings.KnownHosts = d.HostKey, ""
+	found := Check(t.Context(), nil, settings)
+	for _, name := range []string{"podman_connection", "podman_limits", "podman_userns", "podman_kernel_userns", "podman_runtime", "podman_space", "podman_identity"} {
+		r.well(found, name)
+	}
+	r.wrong(found, "podman_host", "its programs, folders, sessions", "there too")
+	for _, name := range []string{"podman_inodes", "podman_rlimits", "podman_init", "podman_socket"} {
+		if f := named(found, name); len(f) > 0 {
+			t.Errorf("it cannot be seen from here: %+v", f)
+		}
+	}
+}

@@ -28,6 +28,8 @@ type Facts struct {
 	Unenforced error
 	// Host is the machine's files; nil where Podman runs on another one.
 	Host *Host
+	// Files are those of Host, or of another machine the few that were copied from it; nil where nothing can be seen of it.
+	Files *Host
 	// User is whom the service belongs to.
 	User User
 	// Env are the variables of the service, as far as they can be read.

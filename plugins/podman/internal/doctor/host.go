@@ -14,6 +14,8 @@ type Host struct {
 	Root string
 	// Usage looks at the file system that a path lies on.
 	Usage func(path string) (Usage, error)
+	// Copies are the texts of another machine's files, by name: then there are no others. Nil for this machine.
+	Copies map[string]string
 }
 
 // Usage is what a file system has.
@@ -27,13 +29,29 @@ func (h *Host) path(name string) string { return filepath.Join(h.Root, name) }
 
 // Exists tells whether there is such a file.
 func (h *Host) Exists(name string) bool {
+	if h.Copies != nil {
+		_, ok := h.Copies[name]
+		return ok
+	}
 	_, err := os.Stat(h.path(name))
 	return err == nil
 }
 
+// bytes reads a file.
+func (h *Host) bytes(name string) ([]byte, error) {
+	if h.Copies == nil {
+		return os.ReadFile(h.path(name))
+	}
+	text, ok := h.Copies[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return []byte(text), nil
+}
+
 // Read gives a file's text without white space at its ends; empty for one that cannot be read.
 func (h *Host) Read(name string) string {
-	b, err := os.ReadFile(h.path(name))
+	b, err := h.bytes(name)
 	if err != nil {
 		return ""
 	}
@@ -42,7 +60,7 @@ func (h *Host) Read(name string) string {
 
 // Lines gives the lines of a file; none of one that is not there.
 func (h *Host) Lines(name string) ([]string, error) {
-	b, err := os.ReadFile(h.path(name))
+	b, err := h.bytes(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -97,25 +97,24 @@ func idsOf(h *Host, file string, u User) (int, error) {
 // wanting judges both files: does the owner of the containers' ids have enough?
 func wanting(f *Facts, size int, lacking, enough string) []sdk.Finding {
 	owner := f.owner()
-	add := freeRange(f.Host, owner.String(), size)
-	var short []string
+	add := freeRange(f.Files, owner.String(), size)
+	var short, files []string
 	var fixes []sdk.Fix
 	for _, file := range idFiles() {
-		n, err := idsOf(f.Host, file, owner)
+		n, err := idsOf(f.Files, file, owner)
 		if err != nil {
 			return fault(err.Error(), "correct that line: USER:FIRST:COUNT, such as "+add.String())
 		}
 		if n < oneNamespace {
 			short = append(short, fmt.Sprintf("%d in %s", n, file))
-			fixes = append(fixes, sdk.Fix{Kind: sdk.FixLine, Path: file, Line: add.String()})
+			files = append(files, file)
+			if f.Host != nil { // it is this machine's
+				fixes = append(fixes, sdk.Fix{Kind: sdk.FixLine, Path: file, Line: add.String()})
+			}
 		}
 	}
 	if len(short) == 0 {
 		return fine("%s has %s", owner, enough)
-	}
-	var files []string
-	for _, x := range fixes {
-		files = append(files, x.Path)
 	}
 	remedy := fmt.Sprintf("set ids aside: `echo %s | tee -a %s`", add, strings.Join(files, " "))
 	if f.rootless() {
@@ -126,7 +125,7 @@ func wanting(f *Facts, size int, lacking, enough string) []sdk.Finding {
 
 // userNamespaces tells whether rootful containers get a user namespace.
 func userNamespaces(f *Facts) []sdk.Finding {
-	if f.Host == nil || f.rootless() {
+	if f.Files == nil || f.rootless() {
 		return nil
 	}
 	return wanting(f, rootfulSize, "the root of a container is the host's", "ids for user namespaces of containers")
@@ -134,10 +133,10 @@ func userNamespaces(f *Facts) []sdk.Finding {
 
 // subIDs tells whether a rootless Podman has ids beside the user's own.
 func subIDs(f *Facts) []sdk.Finding {
-	if f.Host == nil || !f.rootless() {
+	if f.Files == nil || !f.rootless() {
 		return nil
 	}
-	if strings.Contains(f.Host.Read("/etc/nsswitch.conf"), "\nsubid:") {
+	if strings.Contains(f.Files.Read("/etc/nsswitch.conf"), "\nsubid:") {
 		return fine("ids of users come from where /etc/nsswitch.conf says")
 	}
 	return wanting(f, oneNamespace, "images with files of other users cannot be unpacked", "ids for containers")
@@ -145,12 +144,12 @@ func subIDs(f *Facts) []sdk.Finding {
 
 // subIDOverlap tells whether others have the ids of the service's containers too.
 func subIDOverlap(f *Facts) []sdk.Finding {
-	if f.Host == nil {
+	if f.Files == nil {
 		return nil
 	}
 	owner := f.owner()
 	for _, file := range idFiles() {
-		ranges, err := readRanges(f.Host, file)
+		ranges, err := readRanges(f.Files, file)
 		if err != nil {
 			return nil // told where ids are counted
 		}
@@ -158,12 +157,12 @@ func subIDOverlap(f *Facts) []sdk.Finding {
 			for _, other := range ranges {
 				if owner.has(own) && !owner.has(other) && own.first < other.end() && other.first < own.end() {
 					return fault(fmt.Sprintf("%s: %s and %s share ids: a process that leaves a container of the one may use files of the other", file, own, other),
-						fmt.Sprintf("give %s ids of its own in %s: %s; then, as that user, `podman system migrate`", owner, file, freeRange(f.Host, owner.String(), own.size)))
+						fmt.Sprintf("give %s ids of its own in %s: %s; then, as that user, `podman system migrate`", owner, file, freeRange(f.Files, owner.String(), own.size)))
 				}
 			}
-			if account := f.Host.accountIn(file, own); owner.has(own) && account != "" {
+			if account := f.Files.accountIn(file, own); owner.has(own) && account != "" {
 				return fault(fmt.Sprintf("%s: %s holds the id of the account %s", file, own, account),
-					fmt.Sprintf("give %s ids in %s that no account has: %s; then, as that user, `podman system migrate`", owner, file, freeRange(f.Host, owner.String(), own.size)))
+					fmt.Sprintf("give %s ids in %s that no account has: %s; then, as that user, `podman system migrate`", owner, file, freeRange(f.Files, owner.String(), own.size)))
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,7 @@ import (
 	"go.podman.io/storage/pkg/idtools"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
+	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
 	"github.com/containerpub/cpub/plugins/podman/internal/identity"
 	"github.com/containerpub/cpub/sdk"
 )
@@ -82,6 +84,7 @@ func healthy(t *testing.T, rootless bool) *made {
 			Version: define.Version{Version: "5.8.2", APIVersion: "5.8.2"},
 		},
 	}
+	m.Files = m.Host
 	for _, program := range []string{"/usr/bin/conmon", "/usr/bin/crun", "/usr/bin/runc", "/usr/bin/pasta", "/usr/bin/slirp4netns", "/usr/bin/catatonit", "/usr/lib/podman/netavark", "/usr/lib/podman/aardvark-dns"} {
 		m.write(program, "", 0o755)
 	}
@@ -194,7 +197,7 @@ func connectionFaults() []wrong {
 		{check: "podman_machine", detail: "does not answer", remedy: "podman machine start default", cause: func(m *made) {
 			unreachable(m, refused)
 			m.Target, m.Machine = client.Target{URI: "ssh://core@127.0.0.1:1/run/podman.sock", Source: "Podman's default connection"}, "default"
-			m.Local, m.Host = false, nil
+			m.Local, m.Host, m.Files = false, nil, nil
 		}, cure: answers},
 		{check: "podman_api", detail: "too old", remedy: "upgrade Podman", cause: func(m *made) {
 			unreachable(m, errors.New(`server API version is too old. Client "4.0.0" server "3.4.4"`))
@@ -204,10 +207,18 @@ func connectionFaults() []wrong {
 			m.Own = true
 			unreachable(m, errors.New("podman system service ended at once"))
 		}, cure: answers},
-		{check: "podman_host", warning: true, detail: "cannot be seen from here", remedy: "there too", cause: func(m *made) { m.Host, m.Local = nil, false }, cure: func(m *made) {
+		{check: "podman_connection", name: "ssh", detail: "unknown key", remedy: "`host_key` or `known_hosts`", cause: func(m *made) {
+			m.Target.URI = "ssh://root@host/run/podman/podman.sock"
+			unreachable(m, errors.New("unknown key"))
+		}, cure: answers},
+		{check: "podman_connection", name: "tcp", detail: "no certificate", remedy: "`tls_ca`", cause: func(m *made) {
+			m.Target.URI = "tcp://host:1234"
+			unreachable(m, errors.New("no certificate"))
+		}, cure: answers},
+		{check: "podman_host", warning: true, detail: "cannot be seen from here", remedy: "there too", cause: func(m *made) { m.Host, m.Files, m.Local = nil, nil, false }, cure: func(m *made) {
 			m.Facts = healthy(m.t, false).Facts // looked at there
 		}},
-		{check: "podman_host", name: "machine", warning: true, detail: "in a virtual machine", remedy: "podman machine ssh", cause: func(m *made) { m.Host = nil }, cure: func(m *made) {
+		{check: "podman_host", name: "machine", warning: true, detail: "in a virtual machine", remedy: "podman machine ssh", cause: func(m *made) { m.Host, m.Files = nil, nil }, cure: func(m *made) {
 			m.Facts = healthy(m.t, false).Facts
 		}},
 		{check: "podman_version", warning: true, detail: "CVE-2024-1753", remedy: "upgrade to Podman 4.9.4", cause: func(m *made) { m.Info.Version.Version = "4.9.3" }, cure: func(m *made) {
@@ -430,4 +441,47 @@ func TestACheckThatFailsHidesNothing(t *testing.T) {
 	if f := named(found, "podman_storage_driver"); len(f) != 1 || f[0].OK || !strings.Contains(f[0].Detail, "could not be looked at") {
 		t.Errorf("%+v", f)
 	}
+}
+
+// Of another machine that is reached by ssh, ids and the kernel's settings are seen, and no fix is offered: it would be one of this machine.
+func TestElsewhere(t *testing.T) {
+	m := healthy(t, false)
+	m.write("/etc/subuid", "ada:100000:65536\n", 0o644)
+	m.write("/proc/sys/user/max_user_namespaces", "0\n", 0o644)
+	m.copyFiles(t.Context(), rooted{hostfs.Local{}, m.Host.Root})
+	m.Host, m.Local = nil, false
+	found := Judge(m.Facts)
+	if f := named(found, "podman_userns"); len(f) != 1 || f[0].OK || len(f[0].Fixes) > 0 || !strings.Contains(f[0].Remedy, "tee -a /etc/subuid") {
+		t.Errorf("%+v", f)
+	}
+	if f := named(found, "podman_kernel_userns"); len(f) != 1 || f[0].OK {
+		t.Errorf("%+v", f)
+	}
+	if f := named(found, "podman_host"); len(f) != 1 || !f[0].Warning || strings.Contains(f[0].Detail, "ids") {
+		t.Errorf("%+v", f)
+	}
+	for _, name := range []string{"podman_newuidmap", "podman_init", "podman_inodes", "podman_runtime_dir"} {
+		if f := named(found, name); len(f) > 0 {
+			t.Errorf("it cannot be seen: %+v", f)
+		}
+	}
+	m.Files.Copies["/etc/subuid"] += "containers:1000000:1048576\n"
+	if f := named(Judge(m.Facts), "podman_userns"); !f[0].OK {
+		t.Errorf("after the remedy: %+v", f)
+	}
+}
+
+// rooted is a machine below a folder.
+type rooted struct {
+	hostfs.Host
+
+	root string
+}
+
+func (r rooted) ReadFiles(ctx context.Context, names ...string) []hostfs.Content {
+	inside := make([]string, len(names))
+	for n, name := range names {
+		inside[n] = filepath.Join(r.root, name)
+	}
+	return r.Host.ReadFiles(ctx, inside...)
 }

@@ -58,6 +58,9 @@ func Read(ctx context.Context, open *client.Client, s client.Settings) *Facts {
 	}
 	f.Machine = machineOf(f.Target)
 	f.see(ctx)
+	if c != nil {
+		f.seeElsewhere(ctx, c)
+	}
 	return f
 }
 
@@ -132,6 +135,7 @@ func (f *Facts) see(ctx context.Context) {
 		return
 	}
 	f.Host = &Host{Root: "/", Usage: usage}
+	f.Files = f.Host
 	f.seeProcess(pid)
 }
 

@@ -23,14 +23,14 @@ func seccomp(f *Facts) []sdk.Finding {
 
 // selinux tells whether SELinux keeps containers apart, where the host has it.
 func selinux(f *Facts) []sdk.Finding {
-	if f.Info == nil || f.Host == nil {
+	if f.Info == nil || f.Files == nil {
 		return nil
 	}
 	enforce := "/sys/fs/selinux/enforce"
 	switch {
-	case !f.Host.Exists(enforce):
+	case !f.Files.Exists(enforce):
 		return fine("the host has no SELinux")
-	case f.Host.Read(enforce) != "1":
+	case f.Files.Read(enforce) != "1":
 		return warning("SELinux is permissive: it reports what containers do, and stops nothing", "enforce it: `setenforce 1`, and `SELINUX=enforcing` in /etc/selinux/config")
 	case !f.Info.Host.Security.SELinuxEnabled:
 		return warning("the host enforces SELinux, and Podman gives containers no labels",

@@ -10,16 +10,16 @@ import (
 
 // kernelNamespaces tells whether the kernel lets the service make user namespaces.
 func kernelNamespaces(f *Facts) []sdk.Finding {
-	if f.Host == nil {
+	if f.Files == nil {
 		return nil
 	}
 	switch {
-	case f.Host.Read("/proc/sys/user/max_user_namespaces") == "0":
+	case f.Files.Read("/proc/sys/user/max_user_namespaces") == "0":
 		return fault("the kernel allows no user namespaces", "allow them: `sysctl -w user.max_user_namespaces=15000`, and the same in /etc/sysctl.d")
-	case f.rootless() && f.Host.Read("/proc/sys/kernel/unprivileged_userns_clone") == "0":
+	case f.rootless() && f.Files.Read("/proc/sys/kernel/unprivileged_userns_clone") == "0":
 		return fault("the kernel allows no user namespaces to users without privileges",
 			"allow them: `sysctl -w kernel.unprivileged_userns_clone=1`, and the same in /etc/sysctl.d")
-	case f.rootless() && f.Host.Read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1" && !f.Host.Exists("/etc/apparmor.d/podman"):
+	case f.rootless() && f.Files.Read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1" && !f.Files.Exists("/etc/apparmor.d/podman"):
 		return fault("AppArmor keeps users without privileges from user namespaces, and has no profile for podman",
 			"install the distribution's AppArmor profile of podman (/etc/apparmor.d/podman), or `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`")
 	}
@@ -47,14 +47,14 @@ func newIDMap(f *Facts) []sdk.Finding {
 
 // idMap tells whether a rootless Podman uses the ids that are set aside.
 func idMap(f *Facts) []sdk.Finding {
-	if f.Info == nil || f.Host == nil || !f.rootless() {
+	if f.Info == nil || f.Files == nil || !f.rootless() {
 		return nil
 	}
 	mapped := 0
 	for _, m := range f.Info.Host.IDMappings.UIDMap {
 		mapped += m.Size
 	}
-	set, err := idsOf(f.Host, "/etc/subuid", f.User)
+	set, err := idsOf(f.Files, "/etc/subuid", f.User)
 	if err == nil && set >= oneNamespace && mapped < oneNamespace {
 		return fault(fmt.Sprintf("Podman has %d ids, though /etc/subuid gives %s more: its user namespace is older than that line", mapped, f.User),
 			"as that user: `podman system migrate`; then start the service again")
