@@ -136,6 +136,37 @@ policy { buckets = [` + buckets + `] }
 	fine(all, "s3_bucket functions", "store_open", "store_write", "store_condition", "store_clock", "store_space", "store_mode", "temporal_worker cpub", "temporal_worker cpub.s3.main", "temporal_worker cpub.archive.main")
 }
 
+// TestDoctorWithPodman looks at a Podman through its provider, also where that could not be configured.
+func TestDoctorWithPodman(t *testing.T) {
+	podman := testenv.StartPodman(t, "4.3.1")
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	config := filepath.Join(t.TempDir(), "worker.hcl")
+	text := "store { url = \"mem://\" }\ntemporal { address = \"127.0.0.1:1\" }\n" +
+		"provider \"podman\" \"local\" {\n  path = \"" + testenv.Build(t, "./plugins/podman") + "\"\n  config { connection = \"" + podman.URI + "\" }\n}\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	look := func() map[string]doctor.Finding { return diagnosed(t, &testenv.Env{}, "--config", config) }
+	all := look()
+	for _, name := range []string{"provider_configure", "podman_socket", "podman_connection", "podman_userns", "podman_identity", "provider_check"} {
+		if f, there := all[name]; !there || !f.OK || f.Group != "podman.local" {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	podman.Kill(t)
+	all = look()
+	if f := all["podman_socket"]; f.OK || !strings.Contains(f.Detail, "a service that is gone left the socket") {
+		t.Errorf("podman_socket: %+v", f)
+	}
+	if all["provider_configure"].OK || !all["podman_userns"].OK || !all["provider_check"].OK {
+		t.Errorf("a provider that was not configured says %+v", all)
+	}
+	podman.Restart(t)
+	if f := look()["podman_socket"]; !f.OK {
+		t.Errorf("after the remedy: %+v", f)
+	}
+}
+
 // temporal runs Temporal's own CLI.
 func temporal(t *testing.T, env *testenv.Env, args ...string) {
 	t.Helper()
