@@ -206,7 +206,7 @@ func pack(w io.Writer, src *source) error {
 func (b *Builder) removeGroup(ctx context.Context, info *define.Info, key string) error {
 	host, err := b.Client.Host()
 	if err != nil || !b.ownGroup(info) {
-		return nil //nolint:nilerr // what cannot be seen is Podman's to remove
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()

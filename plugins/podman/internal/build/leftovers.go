@@ -100,7 +100,7 @@ func (b *Builder) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
 func (b *Builder) removeMarked(ctx context.Context, unwanted func(leftover) bool) (removed int, err error) {
 	host, err := b.Client.Host()
 	if err != nil {
-		return 0, nil //nolint:nilerr // their marks are in Podman's store, which cannot be seen
+		return 0, nil // their marks are in Podman's store, which cannot be seen
 	}
 	all, err := b.leftovers(ctx, host)
 	if err != nil {

@@ -192,7 +192,7 @@ func (c *Client) Local() bool {
 }
 
 // ErrNoHost is in the tree of Host's error.
-var ErrNoHost = errors.New("Podman is on another machine, whose processes and cgroups cannot be seen over this connection")
+var ErrNoHost = errors.New("the processes and cgroups of the machine that Podman is on cannot be seen over this connection")
 
 // Host is the machine that Podman runs on. Where nothing of it can be seen, the error says so.
 func (c *Client) Host() (hostfs.Host, error) {

@@ -108,7 +108,7 @@ func connection(name, source string) (Target, error) {
 	conn, err := c.GetConnection(name, name == "")
 	if err != nil && name == "" {
 		// There is no default: the library has no sentinel for that.
-		return Target{}, nil //nolint:nilerr // no connection is an ordinary answer
+		return Target{}, nil
 	}
 	if err != nil {
 		return Target{}, sdk.Permanentf("%s: %w; `podman system connection list` shows those that there are", source, err)

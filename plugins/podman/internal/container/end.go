@@ -75,7 +75,7 @@ func (r *Runner) Remove(ctx context.Context, key string) error {
 	}
 	host, err := r.Client.Host()
 	if err != nil {
-		return nil //nolint:nilerr // what cannot be seen is Podman's to remove
+		return nil
 	}
 	info, err := r.Client.Info(ctx)
 	if err != nil {

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/containerpub/cpub/internal/testenv"
+	"github.com/containerpub/cpub/plugins/podman/internal/provider"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/sdktest"
 )
@@ -174,4 +176,54 @@ func refused(t *testing.T, r *sdktest.Result, says ...string) {
 			t.Errorf("the refusal does not say %q: %v", want, r.Err)
 		}
 	}
+}
+
+// TestConnections: Podman's own connections are found by their names and by the environment, and that of a virtual machine of
+// `podman machine` by itself.
+func TestConnections(t *testing.T) {
+	d := testenv.StartSSHD(t, testenv.SSHDOptions{})
+	podman := testenv.StartPodman(t, testenv.PodmanVersions[0])
+	uri := "ssh://root@" + d.Address + strings.TrimPrefix(podman.URI, "unix://")
+	file := filepath.Join(t.TempDir(), "connections.json")
+	write(t, file, fmt.Sprintf(`{"Connection": {"Default": "vm", "Connections": {
+		"far": {"URI": %q, "Identity": %q}, "vm": {"URI": %q, "Identity": %q, "IsMachine": true}}}}`, uri, d.Identity, uri, d.Identity))
+	t.Setenv("PODMAN_CONNECTIONS_CONF", file)
+	t.Setenv("CONTAINER_HOST", "")
+	t.Setenv("CONTAINER_CONNECTION", "")
+	for _, c := range []struct {
+		name   string
+		config map[string]string
+		env    []string
+		source string
+	}{
+		{name: "a name", config: map[string]string{"connection": "far", "known_hosts": d.KnownHosts}, source: "far"},
+		{name: "the machine", config: map[string]string{}, source: "Podman's default connection: vm"},
+		{name: "CONTAINER_CONNECTION", config: map[string]string{"host_key": d.HostKey}, env: []string{"CONTAINER_CONNECTION", "far"}, source: "far"},
+		{name: "CONTAINER_HOST", config: map[string]string{"host_key": d.HostKey}, env: []string{"CONTAINER_HOST", uri}, source: "CONTAINER_HOST"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("CONTAINER_SSHKEY", d.Identity)
+			if c.env != nil {
+				t.Setenv(c.env[0], c.env[1])
+			}
+			p := provider.New()
+			t.Cleanup(func() {
+				if err := p.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			h := sdktest.New(t, p, sdktest.Options{Config: c.config})
+			if f := finding(t, h, "podman_connection"); !f.OK || !strings.Contains(f.Detail, c.source) || !strings.Contains(f.Detail, uri) {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+	t.Run("an unknown host", func(t *testing.T) {
+		empty := filepath.Join(t.TempDir(), "known_hosts")
+		write(t, empty, "")
+		configureFails(t, map[string]string{"connection": "far", "known_hosts": empty}, "SHA256:")
+	})
+	t.Run("no such name", func(t *testing.T) {
+		configureFails(t, map[string]string{"connection": "near"}, `connection "near" not found`)
+	})
 }

@@ -38,7 +38,7 @@ func TestTCP(t *testing.T) {
 			e := newEnvWith(t, podman, config)
 			e.Harness = e.connect(t, registry)
 
-			refused(t, e.run(nil, "exit", "0"), "cannot be read back", "on another machine", "ssh://", "allow_unenforced_limits")
+			refused(t, e.run(nil, "exit", "0"), "cannot be read back", "cannot be seen over this connection", "ssh://", "allow_unenforced_limits")
 			r := e.run(map[string]any{"allow_unenforced_limits": true, "time_limit": "60s", "stdin": "hello"}, "cat")
 			if out := ok(t, r); out.Stdout != "hello" || out.Receipt.Limits.Memory != -1 || out.Receipt.Limits.Capabilities != nil {
 				t.Errorf("%+v", out)
@@ -135,7 +135,7 @@ func proxyTLS(t *testing.T, podman *testenv.Podman, ca, cert, key string) string
 			}
 			go func() {
 				defer func() { _ = here.Close() }()
-				if err := here.(*tls.Conn).Handshake(); err != nil {
+				if err := here.(*tls.Conn).HandshakeContext(context.Background()); err != nil {
 					return
 				}
 				there, err := net.Dial("unix", strings.TrimPrefix(podman.URI, "unix://"))

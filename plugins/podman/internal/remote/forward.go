@@ -47,7 +47,7 @@ func NewForward(ctx context.Context, dial Dialer) (*Forward, error) {
 		return nil, errors.Join(fmt.Errorf("opening a socket for Podman: %w", err), dir.Close())
 	}
 	f.ctx, f.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	f.wait.Go(f.serve) //nolint:contextcheck // it lives until Close
+	f.wait.Go(f.serve)
 	return f, nil
 }
 

@@ -125,7 +125,7 @@ func (s *SSH) connected(ctx context.Context) (*link, error) {
 	if a == nil {
 		a = &attempt{done: make(chan struct{})}
 		s.dialing = a
-		go s.dial(a) //nolint:contextcheck // it is for all who wait, and ends with the connection's life
+		go s.dial(a)
 	}
 	s.mu.Unlock()
 	select {
@@ -223,10 +223,10 @@ func (s *SSH) Dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := heed(ctx, l, func() (net.Conn, error) { return l.Client.Dial("unix", s.opts.Socket) })
+	conn, err := heed(ctx, l, func() (net.Conn, error) { return l.Dial("unix", s.opts.Socket) })
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
-		return nil, fmt.Errorf("Podman's socket %s at %s cannot be reached (%w); is its service running there "+
+		return nil, fmt.Errorf("the socket %s of Podman at %s cannot be reached (%w); is its service running there "+
 			"(`systemctl [--user] enable --now podman.socket`), may %s use it, and does sshd allow AllowStreamLocalForwarding?",
 			s.opts.Socket, s.opts.Address, err, s.opts.User)
 	}

@@ -92,7 +92,7 @@ func readsFolders(t *testing.T, h hostfs.Host) {
 }
 
 func kills(t *testing.T, h hostfs.Host) {
-	cmd := exec.Command("sleep", "600")
+	cmd := exec.CommandContext(t.Context(), "sleep", "600")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func kills(t *testing.T, h hostfs.Host) {
 
 func feeds(t *testing.T, h hostfs.Host) {
 	name := filepath.Join(t.TempDir(), "it's a pipe")
-	if out, err := exec.Command("mkfifo", name).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "mkfifo", name).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	reader, err := os.OpenFile(name, os.O_RDWR, 0) // so that it opens without a writer
