@@ -72,7 +72,7 @@ func (a *run) profile() (path string, remove func() error, err error) {
 	case seccompUnconfined:
 		return seccompUnconfined, remove, nil
 	}
-	if !a.Client.Local() {
+	if !a.onThisMachine() {
 		return "", remove, sdk.Invalidf("seccomp", "a profile of one's own needs a Podman on the worker's machine, and this one (%s) is on another: "+
 			"it reads profiles from its own files alone", a.Client.URI)
 	}

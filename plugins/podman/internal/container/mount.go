@@ -140,9 +140,15 @@ func (a *run) mountArtifact(out *mounted, i int, attr string, info *define.Info)
 	return nil
 }
 
+// onThisMachine tells whether Podman sees this machine's files: it is neither on another one, nor in a virtual machine.
+func (a *run) onThisMachine() bool {
+	host, err := a.Client.Host()
+	return err == nil && host.Local()
+}
+
 // readable tells whether Podman can read this worker's files: it runs on this machine, as root or as the same user.
 func (a *run) readable(info *define.Info) bool {
-	return a.Client.Local() && readableBy(info)
+	return a.onThisMachine() && readableBy(info)
 }
 
 func (m Mount) bind(source string, relabel []string) spec.Mount {

@@ -3,6 +3,7 @@
 package provider_test
 
 import (
+	"archive/tar"
 	"encoding/json"
 	"errors"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/containerpub/cpub/internal/testenv"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
+	"github.com/containerpub/cpub/sdk/sdktest"
 )
 
 // TestContainerFiles is what is Podman's own about files, volumes and confinement.
@@ -24,6 +26,8 @@ func TestContainerFiles(t *testing.T) {
 		{"what Podman leaves out", leftOut},
 		{"volumes of a step", stepVolumes},
 		{"plain steps make no more", plainMakesNoVolumes},
+		{"volumes that stay", namedVolumes},
+		{"an example's script", exampleScript},
 	}
 	eachVersion(t, func(t *testing.T, e *env) {
 		for _, c := range cases {
@@ -46,7 +50,9 @@ func leftOut(t *testing.T, e *env) {
 // stepVolumes carry the step's labels and go with it: by Release, and by the sweeper when nobody released them.
 func stepVolumes(t *testing.T, e *env) {
 	call := e.call(map[string]any{"collect": map[string]string{"it": "/out/x"}, "time_limit": "60s"}, "put", "/out/x", "y")
-	call.Run = "dead/2"
+	call.Run, call.Key = "dead/2", sdktest.NewKey()
+	// An attempt that was lost early may have left one: nothing of it is used.
+	e.podman.Run(t, "volume", "create", "cpub-"+call.Key+"-0")
 	r := e.Run(call)
 	ok(t, r)
 	name := e.podman.Run(t, "volume", "ls", "--quiet", "--filter", "label=io.cpub.key="+r.Key)
@@ -80,6 +86,85 @@ func plainMakesNoVolumes(t *testing.T, e *env) {
 	if err := e.Release(r.Key); err != nil {
 		t.Error(err)
 	}
+}
+
+// namedVolumes tell who made them, and outlive run and sweeper.
+func namedVolumes(t *testing.T, e *env) {
+	const name = "test-cache"
+	call := e.call(map[string]any{"mount": []any{map[string]any{"path": "/c", "volume": name}}, "time_limit": "60s"}, "write", "/c/x")
+	call.Run = "dead/3"
+	r := e.Run(call)
+	has(t, ok(t, r).Stdout, "write /c/x: <nil>")
+	if err := e.Release(r.Key); err != nil {
+		t.Error(err)
+	}
+	if _, err := e.Sweep(sdk.Sweep{}); err != nil {
+		t.Error(err)
+	}
+	if got := e.podman.Run(t, "volume", "inspect", "--format", `{{index .Labels "io.cpub.run"}}`, name); got != "dead/3" {
+		t.Errorf("the volume's run is %q", got)
+	}
+	e.podman.Run(t, "volume", "rm", name)
+}
+
+// exampleScript runs the script of examples/hcl/pages, with the shell that it is written for.
+func exampleScript(t *testing.T, e *env) {
+	example := filepath.Join("..", "..", "..", "..", "examples", "hcl", "pages")
+	script, err := os.ReadFile(filepath.Join(example, "make.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := e.call(map[string]any{
+		"command": nil, "script": string(script), "env": map[string]string{"TITLE": "Notes"}, "time_limit": "60s", "ulimits": map[string]string{"fsize": "1048576"},
+		"files": map[string]any{"/notes": e.Dir(filepath.Join(example, "notes"))}, "collect": map[string]string{"site": "/out/site/", "report": "/out/report.txt"},
+		"image": sdk.Located{ID: busybox(t, e), Location: e.Location},
+	})
+	r := e.Run(call)
+	var out struct{ Collected map[string]*sdk.Artifact }
+	r.Decode(&out)
+	page, err := os.ReadFile(filepath.Join(e.Path(out.Collected["site"]), "sums.html"))
+	if err != nil || string(page) != "<!doctype html><title>Notes</title><pre>\nx &lt; y, mostly\n</pre>\n" {
+		t.Errorf("the page is %q: %v", page, err)
+	}
+	report, err := os.ReadFile(e.Path(out.Collected["report"]))
+	if err != nil || !strings.Contains(string(report), "/out/site/shopping.html") {
+		t.Errorf("the report is %q: %v", report, err)
+	}
+}
+
+// busybox imports an image of a real shell.
+func busybox(t *testing.T, e *env) string {
+	t.Helper()
+	program, err := os.ReadFile("/bin/busybox")
+	if err != nil {
+		t.Fatalf("the tests need busybox-static (hack/apt.sh test): %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "image.tar")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := tar.NewWriter(f)
+	headers := []tar.Header{{Name: "bin/busybox", Typeflag: tar.TypeReg, Mode: 0o755, Size: int64(len(program))}}
+	for _, name := range []string{"sh", "sed", "wc", "tee", "mkdir"} {
+		headers = append(headers, tar.Header{Name: "bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "busybox", Mode: 0o777})
+	}
+	for _, h := range headers {
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Size > 0 {
+			if _, err := w.Write(program); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e.podman.Run(t, "import", "--quiet", "--change", "ENV PATH=/bin", file, "localhost/busybox:latest")
+	return e.podman.Run(t, "images", "--quiet", "--no-trunc", "localhost/busybox:latest")
 }
 
 // TestUserNamespaces of a rootless Podman: each mode is proven, or refused with the reason. Limits do not hold there, see TestUnenforceableLimits.
