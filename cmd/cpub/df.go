@@ -161,8 +161,10 @@ func (d *dfCommand) storeRows(ctx context.Context, m *machine.Machine) ([]dfRow,
 func workerRows(m *machine.Machine) []dfRow {
 	var rows []dfRow
 	for _, f := range []struct{ kind, dir string }{
-		{"copies of artifacts", filepath.Join(m.Cache(), "files")}, {"unpacked folders", filepath.Join(m.Cache(), "trees")},
-		{"kept results", filepath.Join(m.Cache(), "results")}, {"under way", filepath.Join(m.Cache(), "tmp")},
+		{"copies of artifacts", filepath.Join(m.Cache(), "files")},
+		{"unpacked folders", filepath.Join(m.Cache(), "trees")},
+		{"kept results", filepath.Join(m.Cache(), "results")},
+		{"under way", filepath.Join(m.Cache(), "tmp")},
 		{"kept by providers", filepath.Join(m.State, "instances")},
 	} {
 		row := dfRow{Place: "worker", Kind: f.kind}
