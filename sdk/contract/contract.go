@@ -131,6 +131,6 @@ func defaults(a schema.Attr, value string) schema.Attr {
 	return a
 }
 
-func located(name, doc string) schema.Attr {
-	return schema.Attr{Name: name, Type: schema.LocatedType, Located: true, Doc: doc}
+func locatedImage(doc string) schema.Attr {
+	return schema.Attr{Name: "image", Type: schema.LocatedType, Located: true, Doc: doc}
 }

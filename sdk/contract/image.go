@@ -44,7 +44,7 @@ func ImageBuild() Type {
 				flag("allow_unenforced_limits", "Build even where a limit cannot be enforced; the policy must allow it."),
 			}},
 			Output: schema.Object{Attrs: []schema.Attr{
-				located("image", "The image in the store that built it."),
+				locatedImage("The image in the store that built it."),
 				{Name: "tags", Type: cty.List(cty.String), Doc: "The image's names."},
 				number("size", "Bytes."),
 				flag("cached", "Whether every layer came from the cache."),
@@ -56,7 +56,7 @@ func ImageBuild() Type {
 
 // ImagePush pushes a located image to a registry.
 func ImagePush() Type {
-	image := located("image", "The image to push.")
+	image := locatedImage("The image to push.")
 	image.Required = true
 	compression := text("compression", "Of the layers; as the store has them if left out.")
 	compression.Enum = []string{"gzip", "zstd"}
@@ -91,7 +91,7 @@ func ImagePull() Type {
 				policy,
 			}},
 			Output: schema.Object{Attrs: []schema.Attr{
-				located("image", "The image in the store that has it now."),
+				locatedImage("The image in the store that has it now."),
 				text("digest", "The manifest's digest."),
 			}},
 		},
@@ -100,7 +100,7 @@ func ImagePull() Type {
 
 // ImageCopy copies an image between registries, or to and from an archive.
 func ImageCopy() Type {
-	image := located("image", "Or an image in the store.")
+	image := locatedImage("Or an image in the store.")
 	return Type{
 		Name: "image_copy",
 		Doc: "Copies an image as it is, with all its platforms, from a registry to another one, or to an OCI archive and back: a backup. Everything is " +

@@ -48,7 +48,7 @@ func (b *Builder) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sd
 	}
 	unwanted := func(l leftover) bool { return !alive[l.runHash] && sweep.Old(l.created) }
 	var items []sdk.Item
-	_, err := b.removeMarked(ctx, func(l leftover) bool {
+	err := b.removeMarked(ctx, func(l leftover) bool {
 		if unwanted(l) {
 			items = append(items, l.item())
 		}

@@ -86,8 +86,7 @@ func (b *Builder) takeOver(ctx context.Context, req *sdk.Request) error {
 		return nil
 	}
 	mine := func(l leftover) bool { return l.short == owner.Short(req.Key) }
-	_, err := b.removeMarked(ctx, mine)
-	return errors.Join(err, b.removeSecrets(ctx, mine))
+	return errors.Join(b.removeMarked(ctx, mine), b.removeSecrets(ctx, mine))
 }
 
 // Sweep removes the working containers of builds of runs that are not alive, unless they are younger than the grace.
@@ -97,14 +96,14 @@ func (b *Builder) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
 }
 
 // removeMarked removes those working containers of ours that are unwanted, and kills what still runs in them.
-func (b *Builder) removeMarked(ctx context.Context, unwanted func(leftover) bool) (removed int, err error) {
+func (b *Builder) removeMarked(ctx context.Context, unwanted func(leftover) bool) error {
 	host, err := b.Client.Host()
 	if err != nil {
-		return 0, nil // their marks are in Podman's store, which cannot be seen
+		return nil //nolint:nilerr // their marks are in Podman's store, which cannot be seen
 	}
 	all, err := b.leftovers(ctx, host)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	call, done := b.Client.Context(ctx)
 	defer done()
@@ -122,9 +121,8 @@ func (b *Builder) removeMarked(ctx context.Context, unwanted func(leftover) bool
 			errs = append(errs, fmt.Errorf("removing the working container of a build: %w", err))
 			continue
 		}
-		removed++
 	}
-	return removed, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // leftovers lists the working containers of ours, by their marks in Podman's store.
