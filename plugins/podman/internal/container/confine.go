@@ -38,15 +38,51 @@ func (in Input) checkConfinement() error {
 	return err
 }
 
+// seccompRules are what decides of a profile, in an author's as in what the OCI runtime is told.
+type seccompRules struct {
+	DefaultAction string `json:"defaultAction"`
+	Syscalls      []struct {
+		Names  []string `json:"names"`
+		Action string   `json:"action"`
+		// Rules with conditions are Podman's to translate.
+		Includes, Excludes map[string]any
+	} `json:"syscalls"`
+}
+
+// wrongProfile compares what the OCI runtime is told with the author's profile: the default, and every rule that has no conditions.
+func wrongProfile(profile string, config []byte) []string {
+	var asked seccompRules
+	var told struct {
+		Linux struct{ Seccomp *seccompRules }
+	}
+	if err := errors.Join(json.Unmarshal([]byte(profile), &asked), json.Unmarshal(config, &told)); err != nil {
+		return []string{"seccomp (what the OCI runtime was told cannot be read: " + err.Error() + ")"}
+	}
+	if told.Linux.Seccomp == nil || told.Linux.Seccomp.DefaultAction != asked.DefaultAction {
+		return []string{"seccomp (asked a profile of the author's own, is another one)"}
+	}
+	actions := map[string]bool{}
+	for _, rule := range told.Linux.Seccomp.Syscalls {
+		for _, name := range rule.Names {
+			actions[name+" "+rule.Action] = true
+		}
+	}
+	for _, rule := range asked.Syscalls {
+		if len(rule.Includes) > 0 || len(rule.Excludes) > 0 {
+			continue
+		}
+		for _, name := range rule.Names {
+			if !actions[name+" "+rule.Action] {
+				return []string{fmt.Sprintf("seccomp (asked %s for %s, is something else)", rule.Action, name)}
+			}
+		}
+	}
+	return nil
+}
+
 // checkProfile checks that a profile can be read, and filters.
 func checkProfile(profile string) error {
-	var p struct {
-		DefaultAction string `json:"defaultAction"`
-		Syscalls      []struct {
-			Names  []string `json:"names"`
-			Action string   `json:"action"`
-		} `json:"syscalls"`
-	}
+	var p seccompRules
 	if err := json.Unmarshal([]byte(profile), &p); err != nil {
 		return fmt.Errorf("it is neither %q nor %q nor a profile in JSON: %w", seccompDefault, seccompUnconfined, err)
 	}

@@ -60,7 +60,7 @@ func (a *run) prepare(ctx context.Context) (*inspected, *define.Info, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := a.proveExtras(ctx, state.pid, info); err != nil {
+	if err := a.proveExtras(ctx, state, info); err != nil {
 		return nil, nil, err
 	}
 	a.watch = newWatch(ctx, limits, group)

@@ -206,3 +206,19 @@ func TestExtrasAreProven(t *testing.T) {
 		t.Errorf("found wrong: %q", bad)
 	}
 }
+
+func TestProfileIsProven(t *testing.T) {
+	const profile = `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","chmod"],"action":"SCMP_ACT_ERRNO"},` +
+		`{"names":["bpf"],"action":"SCMP_ACT_KILL","includes":{"caps":["CAP_BPF"]}}]}`
+	for config, wrong := range map[string]bool{
+		`{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO"},{"names":["chmod"],"action":"SCMP_ACT_ERRNO"}]}}}`: false,
+		`{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_ERRNO"}]}}}`:                                               true,
+		`{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir","chmod"],"action":"SCMP_ACT_LOG"}]}}}`:                                         true,
+		`{"linux":{"seccomp":{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["mkdir","chmod"],"action":"SCMP_ACT_ERRNO"}]}}}`:                                       true,
+		`{"linux":{}}`: true, `{`: true,
+	} {
+		if bad := wrongProfile(profile, []byte(config)); (len(bad) > 0) != wrong {
+			t.Errorf("%s: %q", config, bad)
+		}
+	}
+}

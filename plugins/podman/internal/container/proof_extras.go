@@ -12,18 +12,18 @@ import (
 
 // proveExtras reads back what was asked for beside the limits that every container has, before the user's code starts. It costs nothing where
 // nothing of it was asked for.
-func (a *run) proveExtras(ctx context.Context, pid int, info *define.Info) error {
+func (a *run) proveExtras(ctx context.Context, state *inspected, info *define.Info) error {
 	in := a.in
-	asksUserns := in.Userns == "keep-id" || in.Userns == "nomap"
-	if len(in.Ulimits) == 0 && len(in.Mount) == 0 && len(in.SELinux) == 0 && !asksUserns {
+	asksUserns, asksProfile := in.Userns == "keep-id" || in.Userns == "nomap", in.Seccomp != seccompDefault && in.Seccomp != seccompUnconfined
+	if len(in.Ulimits) == 0 && len(in.Mount) == 0 && len(in.SELinux) == 0 && !asksUserns && !asksProfile {
 		return nil
 	}
 	host, err := a.Client.Host()
 	if err != nil {
 		return unenforced("its isolation cannot be read back: %s", "run the worker on the machine that Podman runs on", err.Error())
 	}
-	dir := fmt.Sprintf("/proc/%d/", pid)
-	names := []string{dir + "limits", dir + "mountinfo", dir + "uid_map"}
+	dir := fmt.Sprintf("/proc/%d/", state.pid)
+	names := []string{dir + "limits", dir + "mountinfo", dir + "uid_map", state.config}
 	if len(in.SELinux) > 0 {
 		names = append(names, dir+"attr/current")
 	}
@@ -37,8 +37,11 @@ func (a *run) proveExtras(ctx context.Context, pid int, info *define.Info) error
 	if asksUserns {
 		bad = append(bad, wrongUserns(in.Userns, string(got[2].Data), serviceUID(info))...)
 	}
+	if asksProfile {
+		bad = append(bad, wrongProfile(in.Seccomp, got[3].Data)...)
+	}
 	if len(in.SELinux) > 0 {
-		bad = append(bad, wrongLabel(in.SELinux, string(got[3].Data))...)
+		bad = append(bad, wrongLabel(in.SELinux, string(got[4].Data))...)
 	}
 	if len(bad) > 0 {
 		return notIsolated(bad, info)
