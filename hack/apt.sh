@@ -11,7 +11,7 @@
 packages() {
 	case $1 in
 	run) echo ca-certificates podman runc netavark aardvark-dns uidmap slirp4netns fuse-overlayfs iptables catatonit ;;
-	test) echo busybox-static gcc libc6-dev pkg-config libseccomp-dev openssh-server iproute2 curl procps ;;
+	test) echo busybox-static gcc libc6-dev pkg-config libseccomp-dev openssh-server iproute2 curl procps systemd ;;
 	lint) echo shellcheck protobuf-compiler ;;
 	*) die "unknown group $1: run, test or lint" ;;
 	esac

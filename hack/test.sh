@@ -7,7 +7,7 @@
 
 hack/apt.sh run test
 hack/subids.sh
-hack/tools.sh gotestsum temporal podman-5.8.2 docker-compose versitygw registry
+hack/tools.sh gotestsum temporal podman-5.8.2 quadlet-5.8.2 docker-compose versitygw registry
 hack/build.sh
 
 [ $# -gt 0 ] || set -- ./...

@@ -8,6 +8,7 @@ import (
 
 	"github.com/containerpub/cpub/engine/cases"
 	"github.com/containerpub/cpub/engine/config"
+	"github.com/containerpub/cpub/plugins/podman/steps"
 )
 
 // TestExamples runs the tests of every example. One that has none fails.
@@ -20,9 +21,13 @@ func TestExamples(t *testing.T) {
 	if len(entries) == 0 {
 		t.Fatal("there are no examples")
 	}
+	schemas := config.Contracts()
+	for _, own := range steps.All() {
+		schemas[own.Name] = config.Offer{Step: own.Step}
+	}
 	for _, e := range entries {
 		t.Run(e.Name(), func(t *testing.T) {
-			m, diags := config.Load(t.Context(), filepath.Join(examples, e.Name()), config.Contracts(), config.Options{})
+			m, diags := config.Load(t.Context(), filepath.Join(examples, e.Name()), schemas, config.Options{})
 			if diags.HasErrors() {
 				t.Fatal(show(t, diags, m.Files))
 			}

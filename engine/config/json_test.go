@@ -15,6 +15,7 @@ import (
 
 	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/config"
+	"github.com/containerpub/cpub/plugins/podman/steps"
 	"github.com/containerpub/cpub/sdk/schema"
 )
 
@@ -25,6 +26,9 @@ func withBlocks() config.Schemas {
 		Blocks: []schema.Block{{Name: "rule", Nesting: schema.NestingList, Object: schema.Object{Attrs: []schema.Attr{{Name: "from", Type: cty.String}}}}},
 	}
 	s := config.Contracts()
+	for _, own := range steps.All() { // an example has one of them
+		s[own.Name] = config.Offer{Step: own.Step}
+	}
 	s["demo"] = config.Offer{Step: schema.Step{
 		Input: schema.Object{
 			Attrs: []schema.Attr{
@@ -112,7 +116,7 @@ func TestJSONExamples(t *testing.T) {
 	}
 	vars := map[string][]string{
 		"function": {"function_id=42", `input={"n": 1}`}, "fan-out": {"key=a/b.tar.gz"}, "when-retry": {"image=localhost:5000/job", "warm_up=true"},
-		"nightly": {"report=daily"}, "release": {"function=hello", "version=2"},
+		"nightly": {"report=daily"}, "release": {"function=hello", "version=2"}, "service": {"version=2", "previous=1"},
 	}
 	for _, folder := range folders {
 		name := filepath.Base(folder)

@@ -5,4 +5,4 @@ package steps
 import "github.com/containerpub/cpub/sdk/contract"
 
 // All returns the types, in the order of the docs.
-func All() []contract.Type { return []contract.Type{Pod()} }
+func All() []contract.Type { return []contract.Type{Pod(), Service()} }

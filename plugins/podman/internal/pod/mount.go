@@ -46,11 +46,15 @@ func ReadMounts(input json.RawMessage) ([]Mount, error) {
 func volumes(mounts []Mount) []*specgen.NamedVolume {
 	var all []*specgen.NamedVolume
 	for _, m := range mounts {
-		v := &specgen.NamedVolume{Name: m.Volume, Dest: m.Path, Options: []string{"nodev", "nosuid"}}
-		if m.ReadOnly {
-			v.Options = append(v.Options, "ro")
-		}
-		all = append(all, v)
+		all = append(all, &specgen.NamedVolume{Name: m.Volume, Dest: m.Path, Options: m.Options()})
 	}
 	return all
+}
+
+// Options are the mount's options, in Podman's words.
+func (m Mount) Options() []string {
+	if m.ReadOnly {
+		return []string{"nodev", "nosuid", "ro"}
+	}
+	return []string{"nodev", "nosuid"}
 }

@@ -1,4 +1,4 @@
-// Package provider is the podman provider: it serves the step types of images, containers and pods on one Podman
+// Package provider is the podman provider: it serves the step types of images, containers, pods and services on one Podman
 // service.
 package provider
 
@@ -16,6 +16,7 @@ import (
 	"github.com/containerpub/cpub/plugins/podman/internal/identity"
 	"github.com/containerpub/cpub/plugins/podman/internal/image"
 	"github.com/containerpub/cpub/plugins/podman/internal/pod"
+	quadlet "github.com/containerpub/cpub/plugins/podman/internal/service"
 	"github.com/containerpub/cpub/plugins/podman/steps"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
@@ -34,11 +35,12 @@ type Provider struct {
 
 // service is what there is once Configure has found Podman.
 type service struct {
-	client  *client.Client
-	images  *image.Store
-	runner  *container.Runner
-	builder *build.Builder
-	pods    *pod.Runner
+	client   *client.Client
+	images   *image.Store
+	runner   *container.Runner
+	builder  *build.Builder
+	pods     *pod.Runner
+	services *quadlet.Runner
 }
 
 // New is a provider that waits for its configuration.
@@ -97,6 +99,7 @@ func (p *Provider) Info() sdk.Info {
 			step(contract.ImagePrune(), p.run(func(s *service) runFunc { return s.images.RunPrune })),
 			step(contract.ContainerRun(), p.run(func(s *service) runFunc { return s.runner.Run })),
 			step(steps.Pod(), p.run(func(s *service) runFunc { return s.pods.Run })),
+			step(steps.Service(), p.run(func(s *service) runFunc { return s.services.Run })),
 		},
 	}
 }
@@ -151,8 +154,9 @@ func (p *Provider) Configure(ctx context.Context, c sdk.Configuration) (string, 
 	runner := &container.Runner{Client: conn, Images: images}
 	p.service = &service{
 		client: conn, images: images, runner: runner,
-		builder: &build.Builder{Client: conn, Images: images},
-		pods:    &pod.Runner{Client: conn, Images: images, Containers: runner},
+		builder:  &build.Builder{Client: conn, Images: images},
+		pods:     &pod.Runner{Client: conn, Images: images, Containers: runner},
+		services: &quadlet.Runner{Client: conn, Images: images, Containers: runner},
 	}
 	return location, nil
 }
