@@ -25,6 +25,12 @@ func (b *Builder) limit(ctx context.Context, req *sdk.Request, in Input, info *d
 		memory := int64(*in.Memory)
 		err = cgroup.Limit(ctx, host, groupOf(owner.Short(req.Key)), cgroup.Limits{Memory: memory, MemorySwap: memory, CPUs: *in.CPUs, Pids: *in.Pids})
 	case info.Host.Security.Rootless:
+		if info.Host.CgroupsVersion == "v1" { // only where that is allowed: see container.Enforceable
+			req.Logf("warning: rootless Podman cannot limit memory and CPU of a build on a host with cgroups v1; allowed by allow_unenforced_limits")
+			for _, name := range []string{"memory", "memswap", "cpuperiod", "cpuquota"} {
+				query.Del(name)
+			}
+		}
 		query.Set("ulimits", list([]string{fmt.Sprintf("nproc=%d:%d", *in.Pids, *in.Pids)}))
 	default:
 		err = fmt.Errorf("the RUNs of a rootful Podman (%s) whose cgroups are managed by %s lie in none that could limit their processes; set "+
