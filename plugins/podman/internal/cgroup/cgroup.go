@@ -87,6 +87,9 @@ func At(ctx context.Context, host hostfs.Host, path string) (Group, error) {
 // Local tells whether the group is of this machine.
 func (g Group) Local() bool { return g.host != nil && g.host.Local() }
 
+// Dir is the group's directory in the hierarchy that counts memory; empty where none does.
+func (g Group) Dir() string { return g.memory.dir }
+
 // Parent is the group above.
 func (g Group) Parent() Group {
 	for _, n := range g.nodes() {

@@ -2,6 +2,8 @@ package container
 
 import (
 	"context"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
@@ -69,7 +71,10 @@ type watch struct {
 }
 
 func newWatch(ctx context.Context, limits contract.Limits, group cgroup.Group) *watch {
-	w := &watch{limits: limits, group: group, start: group.Usage(ctx), distant: !group.Local()}
+	w := &watch{
+		limits: limits, group: group, start: group.Usage(ctx), distant: !group.Local(),
+		scoped: strings.HasSuffix(group.Parent().Dir(), ".slice"),
+	}
 	// Where the kernel tells of kills in no such way, the counter is read.
 	if oom, err := group.WatchOOM(); err == nil {
 		w.oom = oom
@@ -101,7 +106,7 @@ func (w *watch) final(ctx context.Context) cgroup.Usage {
 		u = u.Merge(w.fromAbove(ctx)) // what it used after it was last seen
 	} else if u.CPUTime == nil && u.MemoryPeak == nil {
 		u = w.fromAbove(ctx)
-	} else if above := w.group.Parent().Usage(ctx); above.OOMKills != nil && u.OOMKills != nil && *above.OOMKills > *u.OOMKills {
+	} else if above := w.above().Usage(ctx); above.OOMKills != nil && u.OOMKills != nil && *above.OOMKills > *u.OOMKills {
 		u.OOMKills = above.OOMKills // the last look at the group may have been before the kill
 	}
 	u.CPUTime, u.CPUThrottled = since(u.CPUTime, w.start.CPUTime), since(u.CPUThrottled, w.start.CPUThrottled)
@@ -121,13 +126,22 @@ func (w *watch) final(ctx context.Context) cgroup.Usage {
 	return u
 }
 
+// above is the group above, if it is ours and thus of this container alone: another counts strangers too. The zero group has no counters.
+func (w *watch) above() cgroup.Group {
+	up := w.group.Parent()
+	if dir := up.Dir(); path.Base(path.Dir(dir)) == "cpub" || strings.HasPrefix(path.Base(dir), "cpub-") {
+		return up
+	}
+	return cgroup.Group{}
+}
+
 // monitors is the group, beside the container's, of its monitor: conmon, and the podman that cleans up at the end.
 const monitors = "conmon"
 
 // fromAbove is what the group above tells of a container whose own group is gone: what both it and the monitor used, less what the
 // monitor did, where that is known. The kernel throttles by the group, so of that nothing is left.
 func (w *watch) fromAbove(ctx context.Context) cgroup.Usage {
-	above, monitor := w.group.Parent().Usage(ctx), w.group.Parent().Child(monitors).Usage(ctx)
+	above, monitor := w.above().Usage(ctx), w.above().Child(monitors).Usage(ctx)
 	u := cgroup.Usage{OOMKills: above.OOMKills}
 	if w.scoped {
 		return u

@@ -205,3 +205,54 @@ func TestWatchScoped(t *testing.T) {
 		t.Errorf("controllers %q", got)
 	}
 }
+
+// far is a tree on another machine.
+type far struct{ tree }
+
+func (far) Local() bool { return false }
+
+// TestWatchDistant: what a container on another machine used after it was last seen is told by the group above, if that is ours.
+func TestWatchDistant(t *testing.T) {
+	const memory, cpu = "/cg/memory/cpub/k/", "/cg/cpu/cpub/k/"
+	used := map[string]string{memory + "libpod-7e57/memory.max_usage_in_bytes": "4000000\n", cpu + "libpod-7e57/cpuacct.usage": "50000000\n"}
+	ended := map[string]string{
+		memory + "libpod-7e57/": "", cpu + "libpod-7e57/": "", memory + "memory.max_usage_in_bytes": "134500000\n",
+		cpu + "cpuacct.usage": "1150000000\n", cpu + "conmon/cpuacct.usage": "100000000\n",
+	}
+	for name, c := range map[string]struct {
+		in   string // the group above, in place of ours
+		want want
+	}{
+		"ours":          {"cpub/k", want{128 << 20, 1, -1, -1, false}},
+		"a stranger's":  {"machine.slice/k", want{4000000, 0, -1, -1, false}},
+		"one of a user": {"user.slice/user-1000.slice", want{4000000, 0, -1, -1, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := far{tree{hostfs.Local{}, t.TempDir()}}
+			place := func(files map[string]string) {
+				moved := map[string]string{}
+				for file, text := range files {
+					moved[strings.ReplaceAll(file, "cpub/k", c.in)] = strings.ReplaceAll(text, "cpub/k", c.in)
+				}
+				host.write(t, moved)
+			}
+			place(v1())
+			place(used)
+			group, err := cgroup.Of(t.Context(), host, 7, "7e57")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := newWatch(t.Context(), contract.Limits{Memory: 128 << 20}, group)
+			defer w.close()
+			w.sample(t.Context())
+			place(ended)
+			u := w.final(t.Context())
+			equal(t, "memory_peak", c.want.memory, u.MemoryPeak)
+			equal(t, "cpu_time", c.want.cpu, u.CPUTime)
+			a := &run{watch: w}
+			if got := a.atMemoryLimit(u); got != (c.in == "cpub/k") {
+				t.Errorf("at its limit of memory: %v", got)
+			}
+		})
+	}
+}

@@ -23,7 +23,8 @@ import (
 // Host is Podman's machine as the user sees it who we are there: a shell in a session of the ssh connection looks for us, and
 // another takes its place when the connection was broken.
 type Host struct {
-	ssh *SSH
+	ssh   *SSH
+	feeds chan struct{} // a place for each session that feeds a pipe: sshd allows ten sessions by default
 
 	mu    sync.Mutex
 	shell *shell
@@ -36,7 +37,7 @@ var (
 
 // Host starts a shell there. A machine that gives us none cannot be looked at; that is a Refused.
 func (s *SSH) Host(ctx context.Context) (*Host, error) {
-	h := &Host{ssh: s}
+	h := &Host{ssh: s, feeds: make(chan struct{}, maxFeeds)}
 	_, err := h.run(ctx, "true")
 	var exit *ssh.ExitError
 	var missing *ssh.ExitMissingError
@@ -49,6 +50,9 @@ func (s *SSH) Host(ctx context.Context) (*Host, error) {
 	}
 	return h, nil
 }
+
+// maxFeeds is how many pipes are fed at a time.
+const maxFeeds = 4
 
 // answer is what a command printed, and how it ended.
 type answer struct {
@@ -202,6 +206,12 @@ func (h *Host) Local() bool { return false }
 
 // Feed brings the text to the machine and has it written there by a process that needs us no more.
 func (h *Host) Feed(ctx context.Context, name, text string) (hostfs.Feed, error) {
+	select {
+	case h.feeds <- struct{}{}:
+		defer func() { <-h.feeds }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	// Not in the shell, which others use: the text may be long, and the line slow.
 	session, err := h.ssh.session(ctx)
 	if err != nil {
