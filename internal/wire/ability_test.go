@@ -45,7 +45,7 @@ func (a able) Prune(_ context.Context, s sdk.Sweep, dryRun bool) ([]sdk.Item, er
 func (able) Shell(_ context.Context, s *sdk.Shell) (int, error) {
 	s.Logf("making it")
 	s.Ready()
-	fmt.Fprintf(s.Stdout, "%s %s %v %s %v\n", s.Step, s.Request.Input, s.Command, s.TimeLimit, s.Terminal)
+	fmt.Fprintf(s.Stdout, "%s %s %v %s %v\n", s.Step, string(s.Input), s.Command, s.TimeLimit, s.Terminal)
 	if s.Terminal {
 		fmt.Fprintln(s.Stdout, <-s.Sizes)
 	}

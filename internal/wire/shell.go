@@ -126,7 +126,7 @@ func (s *Server) Shell(stream grpc.BidiStreamingServer[pb.ShellRequest, pb.Shell
 	}
 	ctx, end := context.WithCancel(stream.Context())
 	defer end()
-	defer context.AfterFunc(s.ending, end)() //nolint:contextcheck // the server's own life
+	defer context.AfterFunc(s.ending, end)()
 	out := &shellOutput{stream: stream}
 	shell := &sdk.Shell{
 		Request: toRequest(start.GetStep(), out), Command: start.GetCommand(), TimeLimit: fromMillis(start.GetTimeLimitMs()),
