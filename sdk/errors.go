@@ -22,6 +22,8 @@ const (
 	CodeExit      = "exit"       // a non-zero exit of the user's code
 	CodeOOM       = "oom"        // killed for memory
 	CodeTimeLimit = "time_limit" // the container's own time ran out
+	CodeUnhealthy = "unhealthy"  // the container's healthcheck failed
+	CodeSidecar   = "sidecar"    // a sidecar of the container failed
 	CodeTimeout   = "timeout"    // the step's attempt timed out
 	CodeDenied    = "denied"     // refused by policy; never retried
 )

@@ -42,7 +42,7 @@ type RetryPolicy struct {
 }
 
 // retryCodes are what `on` may name: sdk.CodeExit and its kin. "denied" cannot be retried.
-var retryCodes = []string{"exit", "oom", "time_limit", "timeout", CodePostcondition}
+var retryCodes = []string{"exit", "oom", "time_limit", "unhealthy", "sidecar", "timeout", CodePostcondition}
 
 // CodePostcondition is the code of a postcondition that does not hold.
 const CodePostcondition = "postcondition"

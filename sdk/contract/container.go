@@ -25,7 +25,7 @@ func ContainerRun() Type {
 			"root with a tmpfs on /tmp, and limits of memory, CPU, processes and time. A limit that cannot be enforced fails the step " +
 			"before the image's code starts.",
 		Step: schema.Step{
-			Input:  schema.Object{Attrs: append(containerCore(), containerExtras()...), Blocks: []schema.Block{mountBlock()}},
+			Input:  schema.Object{Attrs: append(containerCore(), containerExtras()...), Blocks: containerBlocks()},
 			Output: schema.Object{Attrs: containerOutputs()},
 		},
 		Abilities: []Ability{
@@ -36,6 +36,8 @@ func ContainerRun() Type {
 			{Name: AbilitySeccomp, Inputs: []string{"seccomp"}},
 			{Name: AbilitySELinux, Inputs: []string{"selinux"}},
 			{Name: AbilityUlimits, Inputs: []string{"ulimits"}},
+			{Name: AbilityHealthcheck, Inputs: []string{"healthcheck"}},
+			{Name: AbilitySidecar, Inputs: []string{"sidecar"}},
 		},
 	}
 }
@@ -93,6 +95,14 @@ func containerExtras() []schema.Attr {
 		list("selinux", "SELinux options of the container's label, such as `type:container_t`; the policy must allow each. Refused where there is no SELinux."),
 		dict("ulimits", "Limits of each process by their names without RLIMIT_, such as `nofile = \"1024\"` or `\"512:1024\"` (soft:hard); "+
 			"sizes in bytes, times in seconds."),
+	}
+}
+
+func containerBlocks() []schema.Block {
+	return []schema.Block{
+		mountBlock(),
+		healthcheckBlock("A command in the container that tells whether it is well. One that is unhealthy is stopped, and the step fails as `unhealthy`."),
+		sidecarBlock(),
 	}
 }
 
@@ -181,4 +191,6 @@ const (
 	EndedByTimeLimit = "time_limit"
 	EndedBySignal    = "signal"
 	EndedByCancelled = "cancelled"
+	EndedByUnhealthy = "unhealthy" // stopped since its healthcheck failed
+	EndedBySidecar   = "sidecar"   // stopped since one of its sidecars failed
 )

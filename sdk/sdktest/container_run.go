@@ -79,13 +79,15 @@ func ContainerRun(t *testing.T, h *Harness, i Images) {
 // containerAbilities are the tests of container_run's abilities.
 func containerAbilities() map[string]func(*testing.T, *containers) {
 	return map[string]func(*testing.T, *containers){
-		contract.AbilityFiles:   filesArePut,
-		contract.AbilityCollect: filesAreCollected,
-		contract.AbilityMount:   mountsHold,
-		contract.AbilityUserns:  usernsHolds,
-		contract.AbilitySeccomp: seccompFilters,
-		contract.AbilitySELinux: selinuxIsNeverIgnored,
-		contract.AbilityUlimits: ulimitsHold,
+		contract.AbilityFiles:       filesArePut,
+		contract.AbilityCollect:     filesAreCollected,
+		contract.AbilityMount:       mountsHold,
+		contract.AbilityUserns:      usernsHolds,
+		contract.AbilitySeccomp:     seccompFilters,
+		contract.AbilitySELinux:     selinuxIsNeverIgnored,
+		contract.AbilityUlimits:     ulimitsHold,
+		contract.AbilityHealthcheck: healthchecks,
+		contract.AbilitySidecar:     sidecars,
 	}
 }
 

@@ -40,7 +40,7 @@ var docs = map[string]string{
 	"initial_interval":    "The wait before the second attempt.",
 	"backoff_coefficient": "By how much each wait is longer than the one before.",
 	"max_interval":        "The longest wait between two attempts.",
-	"on":                  "Failures to try again though they are final by nature: exit, oom, time_limit, timeout.",
+	"on":                  "Failures to try again though they are final by nature: exit, oom, time_limit, unhealthy, sidecar, timeout.",
 	"schedule":            "When runs of a pipeline begin by themselves: {NAME: {…}}. cpub schedule apply puts it into Temporal.",
 	"schedule.pipeline":   "The pipeline to run, one of this module.",
 	"schedule.interval":   "The time between two runs, such as \"1h\".",

@@ -17,24 +17,36 @@ import (
 	"github.com/containerpub/cpub/sdk/contract"
 )
 
-// create makes the container, proves its limits, and starts it.
+// create makes the container, proves its limits, and starts it. Where that fails since a sidecar is gone, it tells of the sidecar.
 func (a *run) create(ctx context.Context) (*inspected, error) {
 	state, info, err := a.prepare(ctx)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		state, err = a.start(ctx, state.pid, info)
 	}
-	return a.start(ctx, state.pid, info)
+	if err == nil || errors.As(err, new(*sdk.Error)) || ctx.Err() != nil {
+		return state, err
+	}
+	if dead := a.endedBefore(ctx, time.Now()); dead != nil {
+		return nil, dead
+	}
+	return nil, err
 }
 
-// prepare makes the container and proves its limits: all but its code's start.
+// prepare makes the container and proves its limits: all but its code's start. Its sidecars run then.
 func (a *run) prepare(ctx context.Context) (*inspected, *define.Info, error) {
 	imageID, err := a.resolveImage(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := a.pullSidecars(ctx); err != nil {
+		return nil, nil, err
+	}
 	a.req.Progress(sdk.Progress{Message: "creating the container"})
 	info, err := a.Client.Info(ctx)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := a.startSidecars(ctx, info); err != nil {
 		return nil, nil, err
 	}
 	p, err := a.plan(ctx, imageID, info)
@@ -89,8 +101,12 @@ func (a *run) resolveImage(ctx context.Context) (string, error) {
 }
 
 func (a *run) plan(ctx context.Context, imageID string, info *define.Info) (p plan, err error) {
-	p = plan{name: owner.Name(a.req.Key), imageID: imageID, init: true, unconfined: a.in.Seccomp == seccompUnconfined}
-	if p.userns, p.idMappings, err = a.userNamespace(ctx, info.Host.Security.Rootless); err != nil {
+	p = plan{
+		name: a.name(), imageID: imageID, init: true, unconfined: a.in.Seccomp == seccompUnconfined, sidecar: a.sidecar, joined: a.joined,
+	}
+	if a.joined.container != "" {
+		p.userns = a.joined.userns()
+	} else if p.userns, p.idMappings, err = a.userNamespace(ctx, info.Host.Security.Rootless); err != nil {
 		return p, err
 	}
 	host, err := a.Client.Host()
@@ -112,7 +128,7 @@ func (a *run) plan(ctx context.Context, imageID string, info *define.Info) (p pl
 		return p, err
 	}
 	if !info.Host.Security.Rootless {
-		p.cgroupParent = parent(a.req.Key, info.Host.CgroupManager)
+		p.cgroupParent = a.parent(info.Host.CgroupManager)
 	}
 	return p, nil
 }
@@ -171,7 +187,7 @@ func (a *run) tryCreate(ctx context.Context, p plan) error {
 func (a *run) initialise(ctx context.Context) error {
 	call, cancel := a.Client.Context(ctx)
 	defer cancel()
-	if err := containers.ContainerInit(call, owner.Name(a.req.Key), nil); err != nil {
+	if err := containers.ContainerInit(call, a.name(), nil); err != nil {
 		return a.classify(fmt.Errorf("preparing the container: %w", err))
 	}
 	return nil

@@ -7,15 +7,18 @@ import (
 
 	"github.com/containers/podman/v5/pkg/bindings/containers"
 
-	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
-	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 	"github.com/containerpub/cpub/sdk"
 )
 
 // end stops the container: SIGTERM, and SIGKILL when the grace is over. It returns the state of the stopped container.
 func (a *run) end(ctx context.Context, gone <-chan struct{}) (*inspected, error) {
 	a.req.Progress(sdk.Progress{Message: "stopping the container"})
+	return a.halt(ctx, gone)
+}
+
+// halt is end, without a word.
+func (a *run) halt(ctx context.Context, gone <-chan struct{}) (*inspected, error) {
 	if err := a.signal(ctx, "TERM"); err != nil {
 		return nil, err
 	}
@@ -41,7 +44,9 @@ wait:
 			}
 		}
 	}
-	a.watch.sample(ctx)
+	if a.watch != nil {
+		a.watch.sample(ctx)
+	}
 	state, err := a.ended(ctx, settle)
 	if err == nil && state == nil {
 		err = fmt.Errorf("the container did not end %s after it was killed", settle)
@@ -54,7 +59,7 @@ func (a *run) signal(ctx context.Context, name string) error {
 	err := client.Retry(ctx, outage, func() error {
 		call, cancel := a.Client.Context(ctx)
 		defer cancel()
-		return containers.Kill(call, owner.Name(a.req.Key), new(containers.KillOptions).WithSignal(name))
+		return containers.Kill(call, a.name(), new(containers.KillOptions).WithSignal(name))
 	})
 	if err == nil || client.NotFound(err) || client.Conflict(err) {
 		return nil
@@ -63,26 +68,4 @@ func (a *run) signal(ctx context.Context, name string) error {
 		return nil
 	}
 	return fmt.Errorf("sending SIG%s to the container: %w", name, err)
-}
-
-// Remove removes the container of a key, running or not, and its cgroup. That there is none is no error.
-func (r *Runner) Remove(ctx context.Context, key string) error {
-	call, cancel := r.Client.Context(ctx)
-	defer cancel()
-	_, err := containers.Remove(call, owner.Name(key), new(containers.RemoveOptions).WithForce(true).WithVolumes(true).WithTimeout(0))
-	if err != nil && !client.NotFound(err) {
-		return fmt.Errorf("removing the container: %w", err)
-	}
-	host, err := r.Client.Host()
-	if err != nil {
-		return nil
-	}
-	info, err := r.Client.Info(ctx)
-	if err != nil {
-		return err
-	}
-	if info.Host.CgroupManager == "systemd" || info.Host.Security.Rootless {
-		return nil // systemd removes its own; rootless containers have no parent of ours
-	}
-	return cgroup.Remove(ctx, host, parent(key, info.Host.CgroupManager))
 }

@@ -59,7 +59,15 @@ func (a *run) follow(ctx context.Context, state *inspected) (any, error) {
 	}
 	a.req.Progress(sdk.Progress{Message: "running"})
 	logs := a.followLogs(ctx, output)
+	stopHealth := a.watchHealth(ctx, state.startedAt)
 	endedBy, state, err := a.await(ctx, state)
+	stopHealth()
+	if err == nil && endedBy == "" {
+		if a.why = a.endedBefore(ctx, state.finishedAt); a.why != nil {
+			endedBy = contract.EndedBySidecar
+		}
+	}
+	serr := a.endSidecars(ctx)
 	// The follower is slow to notice the end, and 4.3.1's loses lines then: the rest is read in one go.
 	lerr := logs.finish(ctx, err == nil)
 	cerr := output.close()
@@ -69,7 +77,7 @@ func (a *run) follow(ctx context.Context, state *inspected) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(lerr, cerr); err != nil {
+	if err := errors.Join(lerr, cerr, serr); err != nil {
 		return nil, err
 	}
 	return a.result(ctx, state, endedBy, output)
@@ -99,6 +107,13 @@ func (a *run) await(ctx context.Context, state *inspected) (string, *inspected, 
 			}
 			state, err := a.end(ctx, gone)
 			return contract.EndedByTimeLimit, state, err
+		case t := <-a.troubles:
+			if state, err := a.ended(ctx, 0); err != nil || state != nil {
+				return "", state, err
+			}
+			a.why = t.err
+			state, err := a.end(ctx, gone)
+			return t.endedBy, state, err
 		case <-gone:
 			a.watch.sample(ctx) // before Podman removes the group
 			state, err := a.ended(ctx, settle)

@@ -48,6 +48,11 @@ type Input struct {
 	SuccessExitCodes      []int32           `json:"success_exit_codes"`
 	OutputLimit           schema.Size       `json:"output_limit"`
 	AllowUnenforcedLimits bool              `json:"allow_unenforced_limits"`
+
+	Healthcheck *Healthcheck               `json:"healthcheck"`
+	Sidecar     map[string]json.RawMessage `json:"sidecar"`
+
+	sidecars map[string]Input // Sidecar, read
 }
 
 // defaults are the values of what was left out: safe ones.
@@ -61,11 +66,20 @@ func defaults() Input {
 
 // Decode reads a request's input, over the defaults.
 func Decode(req *sdk.Request) (Input, error) {
+	in, err := decodeInput(req.Input)
+	if err != nil {
+		return in, err
+	}
+	return in, in.settleSidecars()
+}
+
+// decodeInput reads the input of one container.
+func decodeInput(data json.RawMessage) (Input, error) {
 	in := defaults()
 	// Attributes that were left out may be null, and null must not overwrite a default.
 	var given map[string]json.RawMessage
-	if err := req.Decode(&given); err != nil {
-		return Input{}, err
+	if err := json.Unmarshal(data, &given); err != nil {
+		return Input{}, sdk.Invalidf("", "reading the step's input: %w", err)
 	}
 	for name, v := range given {
 		if string(v) == "null" {
@@ -87,6 +101,9 @@ func Decode(req *sdk.Request) (Input, error) {
 	}
 	if in.SuccessExitCodes == nil {
 		in.SuccessExitCodes = []int32{0}
+	}
+	if err := in.Healthcheck.settle("healthcheck."); err != nil {
+		return in, err
 	}
 	return in, in.check()
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/containers/podman/v5/pkg/bindings/containers"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
-	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 )
 
 // inspected is the state of one container.
@@ -65,7 +64,7 @@ func stateOf(d *define.InspectContainerData) *inspected {
 func (a *run) inspectOnce(ctx context.Context) (*define.InspectContainerData, error) {
 	call, cancel := a.Client.Context(ctx)
 	defer cancel()
-	return containers.Inspect(call, owner.Name(a.req.Key), new(containers.InspectOptions).WithSize(false))
+	return containers.Inspect(call, a.name(), new(containers.InspectOptions).WithSize(false))
 }
 
 // endedMeanwhile tells that Podman was reading about the container's process when that ended, and fails instead of saying so: the next look is

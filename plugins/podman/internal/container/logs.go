@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
-	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 )
 
 // follower reads a container's log while it runs. Podman keeps the log, so whoever adopts the container reads all of it.
@@ -87,7 +86,7 @@ func (f *follower) tell(stream string, p []byte, offset int64) error {
 // read gives take the log from its start, part by part.
 func (f *follower) read(ctx context.Context, follow bool, take func(stream string, p []byte, offset int64) error) error {
 	resp, err := f.a.Client.Do(ctx, client.Call{
-		Method: http.MethodGet, Endpoint: "/containers/%s/logs", Path: []string{owner.Name(f.a.req.Key)},
+		Method: http.MethodGet, Endpoint: "/containers/%s/logs", Path: []string{f.a.name()},
 		Query: url.Values{"stdout": {"true"}, "stderr": {"true"}, "follow": {strconv.FormatBool(follow)}},
 	})
 	if err != nil {

@@ -29,7 +29,7 @@ type expected struct {
 
 // expects is what a container that is made by the plan must be proven to have.
 func (p plan) expects() expected {
-	return expected{userns: p.userns.NSMode != specgen.Host, seccomp: !p.unconfined}
+	return expected{userns: p.userns.NSMode != specgen.Host, seccomp: !p.unconfined, net: p.joined.net}
 }
 
 // expectsAdopted is what a container has that an earlier attempt proved, and started.

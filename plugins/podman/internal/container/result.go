@@ -163,6 +163,10 @@ func (a *run) failure(out Outputs) error {
 		return sdk.Failed(sdk.CodeExit, out, fmt.Errorf("the container was ended by signal %d%s", out.ExitCode-128, last))
 	case contract.EndedByExit:
 		return sdk.Failed(sdk.CodeExit, out, fmt.Errorf("the container exited with %d%s", out.ExitCode, last))
+	case contract.EndedByUnhealthy:
+		return sdk.Failed(sdk.CodeUnhealthy, out, fmt.Errorf("%w%s", a.why, last))
+	case contract.EndedBySidecar:
+		return sdk.Failed(sdk.CodeSidecar, out, a.why)
 	default:
 		return errors.New("the container was stopped")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/containerpub/cpub/plugins/podman/internal/cgroup"
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
 	"github.com/containerpub/cpub/plugins/podman/internal/image"
+	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/contract"
 )
@@ -41,6 +42,16 @@ type run struct {
 	stdin   *stdin
 	freeIDs func()
 	shell   *sdk.Shell // instead of the step's code; nil for none
+
+	// sidecar is the name of the sidecar that this run is about; empty for the step's own container.
+	sidecar string
+	imageID string
+	joined  joined
+
+	sidecars     []*sidecar
+	stopWatching func() // ends the watching of sidecars
+	troubles     chan trouble
+	why          error // why the container was stopped
 
 	mu    sync.Mutex
 	saved checkpoint
@@ -83,11 +94,15 @@ func (r *Runner) Run(ctx context.Context, req *sdk.Request) (any, error) {
 	if err := Enforceable(ctx, r.Client, in.AllowUnenforcedLimits); err != nil {
 		return nil, err
 	}
-	a := &run{Runner: r, req: req, in: in, freeIDs: func() {}, times: times{began: began, queued: req.Queued}}
+	a := &run{
+		Runner: r, req: req, in: in, freeIDs: func() {}, troubles: make(chan trouble, 1),
+		times: times{began: began, queued: req.Queued},
+	}
 	defer func() {
 		a.stdin.close()
 		a.watch.close()
 		a.freeIDs()
+		a.closeSidecars()
 	}()
 	out, err := a.do(ctx)
 	if err != nil && !a.removed && !errors.Is(context.Cause(ctx), sdk.ErrDetached) {
@@ -110,6 +125,8 @@ func (a *run) do(ctx context.Context) (any, error) {
 		}
 	} else if err := a.readAdopted(ctx, state); err != nil {
 		return nil, err
+	} else if err := a.adoptSidecars(ctx); err != nil {
+		return nil, err
 	}
 	return a.follow(ctx, state)
 }
@@ -122,6 +139,9 @@ func (a *run) adopt(ctx context.Context) (*inspected, error) {
 		state, err = a.inspect(ctx)
 		return err
 	})
+	if client.NotFound(err) && len(a.in.sidecars) > 0 {
+		return nil, a.Remove(ctx, a.req.Key) // sidecars that wait for it
+	}
 	if client.NotFound(err) {
 		return nil, nil //nolint:nilnil // there is none
 	}
@@ -144,8 +164,25 @@ func (a *run) adopt(ctx context.Context) (*inspected, error) {
 	return state, nil
 }
 
-// cleanup removes the attempt's container, also when the context has ended.
+// name is that of the run's container.
+func (a *run) name() string {
+	if a.sidecar != "" {
+		return owner.Name(a.req.Key) + "-" + a.sidecar
+	}
+	return owner.Name(a.req.Key)
+}
+
+// logf writes the provider's own words about the run's container.
+func (a *run) logf(format string, args ...any) {
+	if a.sidecar != "" {
+		format = "[" + a.sidecar + "] " + format
+	}
+	a.req.Logf(format, args...)
+}
+
+// cleanup removes the attempt's containers, also when the context has ended.
 func (a *run) cleanup(ctx context.Context) error {
+	a.unwatch()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	return client.Retry(ctx, cleanupTime, func() error { return a.removeOwn(ctx) })

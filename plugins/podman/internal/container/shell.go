@@ -33,7 +33,7 @@ func (r *Runner) Shell(ctx context.Context, s *sdk.Shell) (code int, err error) 
 	if err := Enforceable(ctx, r.Client, in.AllowUnenforcedLimits); err != nil {
 		return 0, err
 	}
-	in.TimeLimit, in.Stdin = schema.Duration(s.TimeLimit), ""
+	in.TimeLimit, in.Stdin, in.sidecars = schema.Duration(s.TimeLimit), "", nil // a shell is alone
 	a := &run{Runner: r, req: s.Request, in: in, freeIDs: func() {}, shell: s, times: times{began: time.Now()}}
 	defer func() {
 		a.watch.close()

@@ -36,6 +36,8 @@ type plan struct {
 	mounted      mounted
 	seccomp      string // the profile's path for Podman; empty: its default
 	unconfined   bool   // without seccomp
+	sidecar      string // its name; empty for the step's own container
+	joined       joined
 }
 
 // specification is the container as Podman is asked for it.
@@ -53,6 +55,9 @@ func specification(req *sdk.Request, in Input, p plan) *specgen.SpecGenerator {
 	s.User = in.User
 	s.Labels = owner.Labels(req, in.Labels)
 	s.Labels[owner.LabelTimeLimit] = in.TimeLimit.Std().String()
+	if p.sidecar != "" {
+		s.Labels[owner.LabelSidecar] = p.sidecar
+	}
 	stdin := in.Stdin != ""
 	s.Stdin = &stdin
 	s.Timeout = uint(math.Ceil(in.TimeLimit.Std().Seconds()+in.Grace.Std().Seconds())) + backstop
@@ -79,6 +84,8 @@ func specification(req *sdk.Request, in Input, p plan) *specgen.SpecGenerator {
 	s.NetNS, s.Networks = network(in.Network)
 	s.ResourceLimits = resources(in)
 	s.Rlimits = p.rlimits
+	s.HealthConfig = in.Healthcheck.config()
+	p.joined.join(s)
 	return s
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/containerpub/cpub/plugins/podman/internal/client"
 	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
-	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 )
 
 // outage is how long a running container's attempt waits for a Podman service that does not answer: the container runs on
@@ -32,7 +31,7 @@ func (a *run) start(ctx context.Context, pid int, info *define.Info) (*inspected
 	err := client.Retry(ctx, outage, func() error {
 		call, cancel := a.Client.Context(ctx)
 		defer cancel()
-		return containers.Start(call, owner.Name(a.req.Key), nil)
+		return containers.Start(call, a.name(), nil)
 	})
 	// The answer may have been lost with a service that was killed, after it started the container.
 	if err != nil && client.Status(err) != http.StatusNotModified {

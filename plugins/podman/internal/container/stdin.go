@@ -12,7 +12,6 @@ import (
 	"slices"
 
 	"github.com/containerpub/cpub/plugins/podman/internal/hostfs"
-	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 	"github.com/containerpub/cpub/sdk"
 )
 
@@ -91,7 +90,7 @@ func (a *run) attach(ctx context.Context, streams ...string) (conn net.Conn, out
 	for _, s := range streams {
 		q.Set(s, "true")
 	}
-	u := &url.URL{Scheme: "http", Host: "d", Path: "/v4.0.0/libpod/containers/" + owner.Name(a.req.Key) + "/attach", RawQuery: q.Encode()}
+	u := &url.URL{Scheme: "http", Host: "d", Path: "/v4.0.0/libpod/containers/" + a.name() + "/attach", RawQuery: q.Encode()}
 	req := &http.Request{
 		Method: http.MethodPost, URL: u, Host: "d", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Connection": {"Upgrade"}, "Upgrade": {"tcp"}},

@@ -3,6 +3,7 @@ package container
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/containers/podman/v5/pkg/domain/entities/types"
@@ -29,7 +30,7 @@ func (r *Runner) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sdk
 		return nil, err
 	}
 	var removed []sdk.Item
-	needed := map[string]bool{}
+	needed, gone := map[string]bool{}, map[string]bool{}
 	var errs []error
 	for _, c := range all {
 		key := c.Labels[owner.LabelKey]
@@ -40,18 +41,21 @@ func (r *Runner) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sdk
 			needed[owner.Short(key)] = true
 			continue
 		}
-		if !dryRun {
+		if !dryRun && !gone[key] {
 			if err := r.Remove(ctx, key); err != nil {
 				errs = append(errs, err)
 				continue
 			}
+			gone[key] = true
 		}
 		removed = append(removed, item(c))
 	}
 	volumes, err := r.pruneVolumes(ctx, sweep, needed, dryRun)
 	removed, errs = append(removed, volumes...), append(errs, err)
 	if host, err := r.Client.Host(); err == nil && !dryRun {
-		errs = append(errs, cgroup.Sweep(ctx, host, "/cpub", max(sweep.Grace.Std(), starting), func(name string) bool { return needed[name] }))
+		errs = append(errs, cgroup.Sweep(ctx, host, "/cpub", max(sweep.Grace.Std(), starting), func(name string) bool {
+			return needed[strings.TrimSuffix(name, sidecarsOf)]
+		}))
 	}
 	return removed, errors.Join(errs...)
 }

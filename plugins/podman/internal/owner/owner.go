@@ -21,6 +21,8 @@ const (
 	LabelTimeLimit = "io.cpub.time_limit"
 	// LabelShell marks a container that a person has a shell in. It is needed until then at most: seconds since 1970.
 	LabelShell = "io.cpub.shell"
+	// LabelSidecar is the sidecar's name, on those alone.
+	LabelSidecar = "io.cpub.sidecar"
 )
 
 // The labels of what outlives its run by intent: a pod, or a service, by the name that the pipeline gave it. No sweep of runs takes these.
