@@ -34,6 +34,7 @@ func (p *Policy) Check(stepType string, input json.RawMessage) error {
 	c.confinement()
 	c.ceilings()
 	c.collected()
+	c.sidecars()
 	c.detached()
 	return c.err
 }
