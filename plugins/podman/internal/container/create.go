@@ -23,7 +23,7 @@ func (a *run) create(ctx context.Context) (*inspected, error) {
 	if err == nil {
 		state, err = a.start(ctx, state.pid, info)
 	}
-	if err == nil || errors.As(err, new(*sdk.Error)) || ctx.Err() != nil {
+	if known := new(sdk.Error); err == nil || errors.As(err, &known) && known.Code == sdk.CodeSidecar || ctx.Err() != nil {
 		return state, err
 	}
 	if dead := a.endedBefore(ctx, time.Now()); dead != nil {

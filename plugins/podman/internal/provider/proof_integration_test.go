@@ -18,28 +18,32 @@ import (
 // runs, the step fails for good, and nothing is left.
 func TestProofs(t *testing.T) {
 	netns := network(t)
+	eachTampered(t, func(t *testing.T, e *env) {
+		honest := e.run(nil, "exit", "0") // where nobody says how, the runtime does as it is told
+		ok(t, honest)
+		if err := e.Release(honest.Key); err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		two := make(chan struct{}, 2)
+		for way, want := range tampered() {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				two <- struct{}{}
+				defer func() { <-two }()
+				proof(t, e, way, netns, want)
+			}()
+		}
+		all.Wait()
+		e.assertNothingLeft(t)
+	})
+}
+
+// eachTampered runs the test on every Podman with an OCI runtime that may not do as it is told.
+func eachTampered(t *testing.T, f func(t *testing.T, e *env)) {
 	for _, version := range testenv.PodmanVersions {
-		t.Run(version, func(t *testing.T) {
-			e := newEnv(t, testenv.StartTamperedPodman(t, version))
-			honest := e.run(nil, "exit", "0") // where nobody says how, the runtime does as it is told
-			ok(t, honest)
-			if err := e.Release(honest.Key); err != nil {
-				t.Fatal(err)
-			}
-			var all sync.WaitGroup
-			two := make(chan struct{}, 2)
-			for way, want := range tampered() {
-				all.Add(1)
-				go func() {
-					defer all.Done()
-					two <- struct{}{}
-					defer func() { <-two }()
-					proof(t, e, way, netns, want)
-				}()
-			}
-			all.Wait()
-			e.assertNothingLeft(t)
-		})
+		t.Run(version, func(t *testing.T) { f(t, newEnv(t, testenv.StartTamperedPodman(t, version))) })
 	}
 }
 
