@@ -58,6 +58,11 @@ func TestRemote(t *testing.T) {
 					t.Run(c.name, func(t *testing.T) { c.test(t, e) })
 				}
 			}
+			// What the cases kept goes, with its cgroups.
+			if _, err := e.Sweep(sdk.Sweep{}); err != nil {
+				t.Error(err)
+			}
+			e.assertNothingLeft(t)
 		})
 	}
 }
