@@ -116,8 +116,11 @@ func (a *attempt) start(ctx context.Context) error {
 func (a *attempt) classify(err error) error {
 	text := err.Error()
 	for _, c := range []struct{ sign, attr string }{
-		{"address already in use", "port"}, {"port is already allocated", "port"}, {"cannot assign requested address", "port"},
-		{"network not found", "network"}, {"unable to find network", "network"},
+		{"address already in use", "port"},
+		{"port is already allocated", "port"},
+		{"cannot assign requested address", "port"},
+		{"network not found", "network"},
+		{"unable to find network", "network"},
 	} {
 		if strings.Contains(text, c.sign) {
 			return sdk.Invalidf(c.attr, "%w", err)
