@@ -69,7 +69,7 @@ type Report struct {
 	Instances []host.Diagnosis
 }
 
-// maxSkew is how far the clocks of two machines may be apart: signatures of requests to S3 stand for some minutes, leases for less.
+// maxSkew is how far the clocks of two machines may be apart: signatures of requests to S3 hold for some minutes, leases for less.
 const maxSkew = 30 * time.Second
 
 // Look looks at everything. Each part has its own time, and what one part cannot see hides nothing of the others. An error is about a
