@@ -33,9 +33,9 @@ func ways() map[string]func(*specs.Spec) {
 		"seccomp":           func(s *specs.Spec) { s.Linux.Seccomp = nil },
 		"seccomp_allow":     func(s *specs.Spec) { s.Linux.Seccomp.DefaultAction, s.Linux.Seccomp.Syscalls = specs.ActAllow, nil },
 
-		"bounding":    func(s *specs.Spec) { add(&s.Process.Capabilities.Bounding) },
-		"effective":   func(s *specs.Spec) { add(&s.Process.Capabilities.Permitted, &s.Process.Capabilities.Effective) },
-		"permitted":   func(s *specs.Spec) { add(&s.Process.Capabilities.Permitted) },
+		"bounding":  func(s *specs.Spec) { add(&s.Process.Capabilities.Bounding) },
+		"effective": func(s *specs.Spec) { add(&s.Process.Capabilities.Permitted, &s.Process.Capabilities.Effective) },
+		"permitted": func(s *specs.Spec) { add(&s.Process.Capabilities.Permitted) },
 		// The kernel lets nobody inherit what is not in the bounding set.
 		"inheritable": func(s *specs.Spec) { add(&s.Process.Capabilities.Bounding, &s.Process.Capabilities.Inheritable) },
 		"ambient": func(s *specs.Spec) {

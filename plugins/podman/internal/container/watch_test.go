@@ -101,7 +101,8 @@ func TestWatch(t *testing.T) {
 		},
 		"v1, ended while nobody looked": {
 			v1(),
-			map[string]string{c1 + "cpuacct.usage": "50000000\n", m1 + "memory.max_usage_in_bytes": "4000000\n"}, nil,
+			map[string]string{c1 + "cpuacct.usage": "50000000\n", m1 + "memory.max_usage_in_bytes": "4000000\n"},
+			nil,
 			map[string]string{
 				m1: "", c1: "", p1: "", "/cg/memory/cpub/k/memory.max_usage_in_bytes": "91000000\n", "/cg/memory/cpub/k/memory.oom_control": "oom_kill 0\n",
 				"/cg/cpu/cpub/k/cpuacct.usage": "1150000000\n", "/cg/cpu/cpub/k/conmon/cpuacct.usage": "100000000\n", "/cg/cpu/cpub/k/cpu.stat": "throttled_time 0\n",
