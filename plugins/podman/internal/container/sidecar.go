@@ -271,7 +271,7 @@ func (s *sidecar) awaitEnd(ctx context.Context) error {
 		}
 		state, err := s.ended(ctx, patience)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // nobody asks any more
+			return nil // nobody asks any more
 		}
 		if err != nil && !client.NotFound(err) {
 			continue
