@@ -65,6 +65,24 @@ func StartTamperedPodman(t testing.TB, version string) *Podman {
 	return p
 }
 
+// Configure replaces a text of containers.conf, and starts the service again.
+func (p *Podman) Configure(t testing.TB, from, to string) {
+	t.Helper()
+	path := filepath.Join(p.dir, "containers.conf")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), from) {
+		t.Fatalf("%s has no %q:\n%s", path, from, text)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), from, to, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p.Kill(t)
+	p.Restart(t)
+}
+
 // PodmanBinary finds the podman of that version, or fails the test saying how to get it.
 func PodmanBinary(t testing.TB, version string) string {
 	t.Helper()

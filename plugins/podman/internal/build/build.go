@@ -214,10 +214,11 @@ func (b *Builder) removeGroup(ctx context.Context, info *define.Info, key string
 	return errors.Join(cgroup.Kill(ctx, host, path), cgroup.Remove(ctx, host, path))
 }
 
-// ownGroup tells whether the RUNs lie in a cgroup of ours: not where nobody of us could remove it.
+// ownGroup tells whether the RUNs lie in a cgroup of ours: not where nobody of us could remove it. What manages the cgroups of Podman's containers does
+// not matter: its builds hand the path of a cgroup to the OCI runtime as it is, and never tell it to ask systemd.
 func (b *Builder) ownGroup(info *define.Info) bool {
 	_, err := b.Client.Host()
-	return err == nil && !info.Host.Security.Rootless && info.Host.CgroupManager == "cgroupfs"
+	return err == nil && !info.Host.Security.Rootless
 }
 
 // failure says what a build's error means, with the outputs that there are all the same.

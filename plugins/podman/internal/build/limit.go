@@ -32,12 +32,6 @@ func (b *Builder) limit(ctx context.Context, req *sdk.Request, in Input, info *d
 			}
 		}
 		query.Set("ulimits", list([]string{fmt.Sprintf("nproc=%d:%d", *in.Pids, *in.Pids)}))
-		if info.Host.CgroupsVersion == "v1" {
-			withoutCgroups(req, query)
-		}
-	default:
-		err = fmt.Errorf("the RUNs of a rootful Podman (%s) whose cgroups are managed by %s lie in none that could limit their processes; set "+
-			"`cgroup_manager = \"cgroupfs\"` in containers.conf of that Podman, or use a rootless one", b.Client.URI, info.Host.CgroupManager)
 	}
 	if err == nil || errors.Is(err, hostfs.ErrUnreachable) {
 		return err
@@ -48,13 +42,4 @@ func (b *Builder) limit(ctx context.Context, req *sdk.Request, in Input, info *d
 	}
 	return sdk.Permanentf("the build was not started: its limits cannot be enforced: %w; or accept it with `allow_unenforced_limits = true` "+
 		"where the policy allows it", err)
-}
-
-// withoutCgroups asks for no limits of cgroups. Podman has none for its user there, and its runtime fails each RUN that should have some; whoever
-// comes here has accepted that (see container.Enforceable).
-func withoutCgroups(req *sdk.Request, query url.Values) {
-	for _, name := range []string{"memory", "memswap", "cpuperiod", "cpuquota"} {
-		query.Del(name)
-	}
-	req.Logf("warning: no limits of memory and CPU: rootless Podman has none on cgroups v1; allowed by allow_unenforced_limits")
 }

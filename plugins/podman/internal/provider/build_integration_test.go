@@ -182,3 +182,14 @@ func buildForeign(t *testing.T, e *env, _ string) {
 		t.Error(err)
 	}
 }
+
+// TestBuildBesideSystemd: the limits of a build hold as well where Podman is configured to have systemd manage cgroups, as a distribution's is.
+func TestBuildBesideSystemd(t *testing.T) {
+	for _, version := range testenv.PodmanVersions {
+		t.Run(version, func(t *testing.T) {
+			p := testenv.StartPodman(t, version)
+			p.Configure(t, "cgroup_manager = \"cgroupfs\"", "cgroup_manager = \"systemd\"")
+			buildLimits(t, newEnv(t, p), "")
+		})
+	}
+}

@@ -158,7 +158,9 @@ func features() []feature {
 	}
 	return []feature{
 		{"limits of `container_run`, proven before its code starts", func(_ *testing.T, c *cell) error { return c.run(nil, "exit", "0").Err }},
-		{"limits of `image_build`", func(t *testing.T, c *cell) error { return c.builds(t, "RUN [\"/probe\", \"exit\", \"0\"]\n", map[string]any{}) }},
+		{"limits of `image_build`", func(t *testing.T, c *cell) error {
+			return c.builds(t, "RUN [\"/probe\", \"exit\", \"0\"]\n", map[string]any{})
+		}},
 		{"isolation alone (`allow_unenforced_limits`)", run(nil, "exit", "0")},
 		{"`stdin` longer than a pipe", run(map[string]any{"stdin": strings.Repeat("x", 200<<10)}, "sum")},
 		{"`files`, `collect`", filesAndCollect},
