@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/containers/podman/v5/libpod/define"
@@ -91,6 +92,10 @@ func (a *run) readBack(ctx context.Context, want expected, state *inspected, inf
 	}
 	if errors.Is(err, hostfs.ErrUnreachable) {
 		return got, group, err
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return got, group, sdk.Permanentf("the container was not started: its isolation cannot be read back: %w; use another `userns`, a newer Podman, "+
+			"or a worker whose user may read what Podman keeps of its containers", err)
 	}
 	if err != nil {
 		return got, group, unenforced("its isolation cannot be read back: %s", remedyFor(info), err.Error())

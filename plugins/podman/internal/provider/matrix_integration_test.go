@@ -121,7 +121,7 @@ func holdMatrix(t *testing.T, table string) {
 var reasons = []string{
 	"rootless Podman ignores limits",
 	"this Podman runs as root",
-	"no systemd",
+	"podman_pod with",
 	"reading what the OCI runtime was told",
 	"needs a Podman on the worker's machine",
 }
@@ -186,6 +186,10 @@ func features() []feature {
 		{"`image_push`, `image_pull`", pushes},
 		{"`image_copy` to an archive", func(_ *testing.T, c *cell) error {
 			return c.Run(sdktest.Call{Type: "image_copy", Input: map[string]any{"image": c.image()}}).Err
+		}},
+		{"`podman_pod`", startsPod},
+		{"`podman_service`, without systemd on this machine", func(_ *testing.T, c *cell) error {
+			return c.Run(sdktest.Call{Type: "podman_service", Input: map[string]any{"name": "matrix", "image": c.image(), "command": []string{"sleep", "30"}}}).Err
 		}},
 		{"`image_prune`", func(_ *testing.T, c *cell) error {
 			return c.Run(sdktest.Call{Type: "image_prune", Input: map[string]any{"dry_run": true}}).Err
@@ -277,4 +281,16 @@ func pushes(t *testing.T, c *cell) error {
 	r.Decode(&out)
 	rules := sdk.Rules{PullFrom: []string{c.registry.Host + "/*"}}
 	return c.Run(sdktest.Call{Type: "image_pull", Input: map[string]any{"reference": out.Reference, "policy": "always"}, Rules: rules}).Err
+}
+
+// startsPod starts a pod, and removes it.
+func startsPod(_ *testing.T, c *cell) error {
+	pod := func(state string) error {
+		call := c.podCall(map[string]any{"a": c.member("sleep", "30")}, map[string]any{"state": state, "allow_unenforced_limits": c.rootless})
+		return c.Run(call).Err
+	}
+	if err := pod("running"); err != nil {
+		return err
+	}
+	return pod("absent")
 }
