@@ -88,16 +88,6 @@ func (d *dfCommand) do(ctx context.Context) error {
 	return d.print(append(rows, workerRows(m)...))
 }
 
-// liveRuns are the runs that the worker's Temporal has open.
-func (d *here) liveRuns(ctx context.Context, m *machine.Machine) ([]string, error) {
-	cl, err := d.temporal(ctx, m, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer cl.Close()
-	return cl.LiveRuns(ctx)
-}
-
 // rowsOf are the rows of one instance, its kinds in the order of their first appearance.
 func (d *dfCommand) rowsOf(place string, items []sdk.Item, needless map[string]int64) []dfRow {
 	var rows []dfRow

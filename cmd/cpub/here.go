@@ -87,6 +87,16 @@ func (h *here) openStore(ctx context.Context, m *machine.Machine) (*artifact.Sto
 	return store, nil
 }
 
+// liveRuns are the runs that the worker's Temporal has open.
+func (h *here) liveRuns(ctx context.Context, m *machine.Machine) ([]string, error) {
+	cl, err := h.temporal(ctx, m, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	return cl.LiveRuns(ctx)
+}
+
 // complain tells of instances that could not be asked, and gives an error if that was all of them.
 func (h *here) complain(all []host.Items) error {
 	able, failed := 0, []error{}

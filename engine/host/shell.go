@@ -28,11 +28,12 @@ func (h *Host) Shell(ctx context.Context, call engine.Call, s sdk.Shell, told fu
 		return 0, fmt.Errorf("making the scratch folder: %w", err)
 	}
 	defer func() { _ = artifact.RemoveAll(scratch) }()
-	s.Request = request(call, scratch)
-	s.Host = notices(told)
-	if s.Files, err = h.fetch(ctx, step.Input, s.Request.Input); err != nil {
+	req := request(call, scratch)
+	req.Host = notices(told)
+	if req.Files, err = h.fetch(ctx, step.Input, req.Input); err != nil {
 		return 0, err
 	}
+	s.Request = req
 	return p.Shell(ctx, &s)
 }
 

@@ -64,7 +64,7 @@ func StartSystemd(t testing.TB, p *Podman) *Systemd {
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command("unshare", "--mount", "sh", "-c", isolate, "isolate", p.dir,
-		"/lib/systemd/systemd", "--user") //nolint:noctx // ends with the test
+		"/lib/systemd/systemd", "--user")
 	run := filepath.Join(dir, "run")
 	cmd.Env = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + dir, "XDG_RUNTIME_DIR=" + run, "PODMAN=" + filepath.Join(dir, "podman"),

@@ -56,7 +56,7 @@ func (c *containers) sidecar(more map[string]any, command ...string) map[string]
 func sidecars(t *testing.T, c *containers) {
 	for name, test := range map[string]func(*testing.T, *containers){"serve": sidecarsServe, "fail": sidecarsFail, "end": sidecarsEnd} {
 		t.Run(name, func(t *testing.T) {
-			test(t, &containers{Harness: c.Harness.For(t), Images: c.Images, reference: c.reference})
+			test(t, &containers{Harness: c.For(t), Images: c.Images, reference: c.reference})
 		})
 	}
 }

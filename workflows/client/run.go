@@ -68,7 +68,7 @@ type Step struct {
 
 	keys   []string // of all rounds
 	header workflows.Header
-	events bool     // the history tells of it
+	events bool // the history tells of it
 }
 
 // converterPayloads is any set of Temporal's values.

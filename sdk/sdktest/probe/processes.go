@@ -14,7 +14,7 @@ import (
 
 // spawn runs itself with the arguments behind the first, waits, and exits with the first.
 func spawn(args []string) error {
-	child := exec.Command("/proc/self/exe", args[1:]...)
+	child := exec.Command("/proc/self/exe", args[1:]...) //nolint:noctx // it ends with its container
 	child.Stdout, child.Stderr = os.Stdout, os.Stderr
 	err := child.Run()
 	fmt.Println("child:", err)
@@ -25,7 +25,7 @@ func spawn(args []string) error {
 }
 
 // heed sleeps for so many seconds, and exits with 0 at SIGTERM.
-func heed(args []string) error {
+func heed(args []string) error { //nolint:unparam // as all commands
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	fmt.Println("heeding SIGTERM")

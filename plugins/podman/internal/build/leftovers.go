@@ -99,7 +99,7 @@ func (b *Builder) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
 func (b *Builder) removeMarked(ctx context.Context, unwanted func(leftover) bool) error {
 	host, err := b.Client.Host()
 	if err != nil {
-		return nil //nolint:nilerr // their marks are in Podman's store, which cannot be seen
+		return nil // their marks are in Podman's store, which cannot be seen
 	}
 	all, err := b.leftovers(ctx, host)
 	if err != nil {

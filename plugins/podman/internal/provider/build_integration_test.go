@@ -85,8 +85,7 @@ func holding(t *testing.T, dir, text string) (files []string) {
 		if err != nil || !d.Type().IsRegular() {
 			return nil
 		}
-		b, err := os.ReadFile(path)
-		if err == nil && bytes.Contains(b, []byte(text)) {
+		if b, rerr := os.ReadFile(path); rerr == nil && bytes.Contains(b, []byte(text)) { // what went meanwhile holds nothing
 			files = append(files, path)
 		}
 		return nil

@@ -271,7 +271,7 @@ func reproducible(t *testing.T, c *cell) error {
 	return nil
 }
 
-func pushes(t *testing.T, c *cell) error {
+func pushes(_ *testing.T, c *cell) error {
 	name := strings.NewReplacer(" ", "-", ",", "", ".", "-").Replace(c.name())
 	r := c.Run(sdktest.Call{Type: "image_push", Input: map[string]any{"image": c.image(), "destination": c.registry.Host + "/matrix-" + name + ":1"}})
 	if r.Err != nil {

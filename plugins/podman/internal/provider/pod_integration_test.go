@@ -398,5 +398,5 @@ func freePort(t *testing.T) int {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens on TCP
+	return l.Addr().(*net.TCPAddr).Port
 }

@@ -141,7 +141,7 @@ func freePort(t *testing.T) int {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens on TCP
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 // nothingLeft: no file, no container, no name of an image but the test's.
