@@ -79,13 +79,13 @@ func buildSecrets(t *testing.T, e *env, _ string) {
 // holding lists the files below a folder that hold a text.
 func holding(t *testing.T, dir, text string) (files []string) {
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // what went meanwhile holds nothing
 		}
 		if err != nil || !d.Type().IsRegular() {
-			return nil
+			return err
 		}
-		if b, rerr := os.ReadFile(path); rerr == nil && bytes.Contains(b, []byte(text)) { // what went meanwhile holds nothing
+		if b, rerr := os.ReadFile(path); rerr == nil && bytes.Contains(b, []byte(text)) {
 			files = append(files, path)
 		}
 		return nil
