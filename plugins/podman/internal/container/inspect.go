@@ -24,6 +24,7 @@ type inspected struct {
 	startedAt  time.Time
 	finishedAt time.Time
 	config     string // the file that the OCI runtime makes the container of
+	conmon     int    // the pid of Podman's monitor of the container
 }
 
 func (s *inspected) running() bool { return s.status == "running" || s.status == "paused" }
@@ -57,7 +58,7 @@ func (a *run) inspect(ctx context.Context) (*inspected, error) {
 func stateOf(d *define.InspectContainerData) *inspected {
 	return &inspected{
 		id: d.ID, status: d.State.Status, pid: d.State.Pid, exitCode: d.State.ExitCode, oomKilled: d.State.OOMKilled,
-		startedAt: d.State.StartedAt, finishedAt: d.State.FinishedAt, config: d.OCIConfigPath,
+		startedAt: d.State.StartedAt, finishedAt: d.State.FinishedAt, config: d.OCIConfigPath, conmon: d.State.ConmonPid,
 	}
 }
 

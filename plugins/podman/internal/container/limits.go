@@ -88,7 +88,7 @@ func (a *run) readBack(ctx context.Context, want expected, state *inspected, inf
 	}
 	process, err := readProcess(ctx, host, state.pid)
 	if err == nil && !want.started {
-		process.seccomp, err = seccompOf(ctx, host, state.config)
+		process.seccomp, err = seccompOf(ctx, host, state)
 	}
 	if errors.Is(err, hostfs.ErrUnreachable) {
 		return got, group, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,11 +168,24 @@ func (p *process) readNamespaces(ctx context.Context, host hostfs.Host, dir stri
 	return nil
 }
 
-// seccompOf tells from the runtime's orders which mode it is about to set.
-func seccompOf(ctx context.Context, host hostfs.Host, file string) (int, error) {
-	data, err := hostfs.ReadFile(ctx, host, file)
+// orders reads what the OCI runtime was told. A worker in a container of its own, which sees the host's processes but not its files, reads it
+// where the container's monitor has it.
+func orders(ctx context.Context, host hostfs.Host, state *inspected) ([]byte, error) {
+	data, err := hostfs.ReadFile(ctx, host, state.config)
+	if errors.Is(err, fs.ErrNotExist) && state.conmon > 0 {
+		data, err = hostfs.ReadFile(ctx, host, fmt.Sprintf("/proc/%d/root%s", state.conmon, state.config))
+	}
 	if err != nil {
-		return seccompNone, fmt.Errorf("reading what the OCI runtime was told: %w", err)
+		return nil, fmt.Errorf("reading what the OCI runtime was told: %w", err)
+	}
+	return data, nil
+}
+
+// seccompOf tells from the runtime's orders which mode it is about to set.
+func seccompOf(ctx context.Context, host hostfs.Host, state *inspected) (int, error) {
+	data, err := orders(ctx, host, state)
+	if err != nil {
+		return seccompNone, err
 	}
 	return parseSeccomp(data)
 }

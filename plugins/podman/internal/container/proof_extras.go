@@ -23,7 +23,7 @@ func (a *run) proveExtras(ctx context.Context, state *inspected, info *define.In
 		return unenforced("its isolation cannot be read back: %s", "run the worker on the machine that Podman runs on", err.Error())
 	}
 	dir := fmt.Sprintf("/proc/%d/", state.pid)
-	names := []string{dir + "limits", dir + "mountinfo", dir + "uid_map", state.config}
+	names := []string{dir + "limits", dir + "mountinfo", dir + "uid_map"}
 	if len(in.SELinux) > 0 {
 		names = append(names, dir+"attr/current")
 	}
@@ -38,10 +38,14 @@ func (a *run) proveExtras(ctx context.Context, state *inspected, info *define.In
 		bad = append(bad, wrongUserns(in.Userns, string(got[2].Data), serviceUID(info))...)
 	}
 	if asksProfile {
-		bad = append(bad, wrongProfile(in.Seccomp, got[3].Data)...)
+		told, err := orders(ctx, host, state)
+		if err != nil {
+			return unenforced("its isolation cannot be read back: %s", remedyFor(info), err.Error())
+		}
+		bad = append(bad, wrongProfile(in.Seccomp, told)...)
 	}
 	if len(in.SELinux) > 0 {
-		bad = append(bad, wrongLabel(in.SELinux, string(got[4].Data))...)
+		bad = append(bad, wrongLabel(in.SELinux, string(got[3].Data))...)
 	}
 	if len(bad) > 0 {
 		return notIsolated(bad, info)
