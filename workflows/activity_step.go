@@ -14,6 +14,7 @@ import (
 	"github.com/containerpub/cpub/engine"
 	"github.com/containerpub/cpub/engine/policy"
 	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/schema"
 )
 
 // Steps carries out the steps of one provider instance, for our own workflow and for anybody else's. Its methods are activities.
@@ -70,7 +71,11 @@ func (e *endError) Error() string { return e.reason.Error() }
 func (s *Steps) attempt(
 	ctx context.Context, info activity.Info, h Header, before Heartbeat, obs *observer, input json.RawMessage,
 ) (json.RawMessage, error) {
-	if err := s.Policy.Check(info.ActivityType.Name, input); err != nil {
+	input, err := canonical(input)
+	if err == nil {
+		err = s.Policy.Check(info.ActivityType.Name, input)
+	}
+	if err != nil {
 		return nil, err
 	}
 	runCtx, end := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -98,6 +103,18 @@ func (s *Steps) attempt(
 	default:
 		return nil, &endError{cancelled: errors.Is(cause, sdk.ErrCancelled), reason: cause}
 	}
+}
+
+// canonical is an input as policy and provider both read it: whoever schedules an activity may write a name twice.
+func canonical(input json.RawMessage) (json.RawMessage, error) {
+	if len(input) == 0 {
+		return input, nil
+	}
+	out, err := schema.Canonical(input)
+	if err != nil {
+		return nil, sdk.Invalidf("", "reading the step's input: %w", err)
+	}
+	return out, nil
 }
 
 // queued is how long a step waited for a worker. The SDK tells of a later attempt only when the first was scheduled, which says

@@ -19,6 +19,7 @@ import (
 	"github.com/containerpub/cpub/engine/host"
 	"github.com/containerpub/cpub/engine/machine"
 	"github.com/containerpub/cpub/sdk"
+	"github.com/containerpub/cpub/sdk/schema"
 	"github.com/containerpub/cpub/workflows/client"
 )
 
@@ -77,6 +78,9 @@ func (s *shellCommand) do(ctx context.Context, run, step string, command []strin
 	call, location, worker, err := s.call(ctx, cl, run, step)
 	if err != nil {
 		return err
+	}
+	if call.Input, err = schema.Canonical(call.Input); err != nil {
+		return fmt.Errorf("reading the step's input: %w", err)
 	}
 	if err := m.Worker.Policy.Check(call.StepType, call.Input); err != nil {
 		return &exitError{code: exitFailed, err: err}

@@ -66,6 +66,16 @@ func DecodeJSON(data []byte) (any, error) {
 	return v, nil
 }
 
+// Canonical is the same JSON in its one form: names in order, each once (the last value counts, as everywhere), no space. What decides about an
+// input and what carries it out must read the same: decoders of Go differ about a name that stands twice.
+func Canonical(data []byte) ([]byte, error) {
+	v, err := DecodeJSON(data)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
+}
+
 func (c *checker) add(path, format string, args ...any) {
 	c.problems = append(c.problems, Problem{Path: path, Message: fmt.Sprintf(format, args...)})
 }

@@ -90,3 +90,14 @@ func TestEachArtifact(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 }
+
+// TestCanonical: of a name that stands twice the last value counts, in whatever way it is decoded afterwards.
+func TestCanonical(t *testing.T) {
+	got, err := Canonical([]byte(`{"b":1.50,"network":"host","network":null,"m":{"x":{"a":1}},"m":{"y":{"a":12345678901234567890}}}`))
+	if want := `{"b":1.50,"m":{"y":{"a":12345678901234567890}},"network":null}`; err != nil || string(got) != want {
+		t.Errorf("%s, %v; want %s", got, err, want)
+	}
+	if _, err := Canonical([]byte(`{} {}`)); err == nil {
+		t.Error("two values were taken for one")
+	}
+}

@@ -45,7 +45,7 @@ func (b bundle) create(img image.Image, shift image.Shift, f folder, s *specs.Sp
 		return fmt.Errorf("the state folder %q cannot be used with overlay mounts: it has one of `:,\\` in its name", f)
 	}
 	layers := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", img.Root, upper, work)
-	if err := unix.Mount("overlay", b.root(), "overlay", unix.MS_NODEV, layers); err != nil {
+	if err := unix.Mount("overlay", b.root(), "overlay", unix.MS_NODEV|unix.MS_NOSUID, layers); err != nil {
 		return fmt.Errorf("mounting the container's root with %s: %w", layers, err)
 	}
 	return image.WriteJSON(b.config(), s)

@@ -135,13 +135,14 @@ func (in Input) checkSELinux(info *define.Info) error {
 	return nil
 }
 
-// limitNames are the names of limits, and what /proc/PID/limits calls them.
+// limitNames are the names of limits, and what /proc/PID/limits calls them. Those that would let a process take precedence over others (nice, rtprio,
+// rttime) are not among them: what runs in real time is not bound by its group's share of CPU.
 func limitNames() map[string]string {
 	return map[string]string{
 		"as": "Max address space", "core": "Max core file size", "cpu": "Max cpu time", "data": "Max data size", "fsize": "Max file size",
-		"locks": "Max file locks", "memlock": "Max locked memory", "msgqueue": "Max msgqueue size", "nice": "Max nice priority",
-		"nofile": "Max open files", "nproc": "Max processes", "rss": "Max resident set", "rtprio": "Max realtime priority",
-		"rttime": "Max realtime timeout", "sigpending": "Max pending signals", "stack": "Max stack size",
+		"locks": "Max file locks", "memlock": "Max locked memory", "msgqueue": "Max msgqueue size",
+		"nofile": "Max open files", "nproc": "Max processes", "rss": "Max resident set",
+		"sigpending": "Max pending signals", "stack": "Max stack size",
 	}
 }
 

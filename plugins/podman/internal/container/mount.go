@@ -119,9 +119,9 @@ func (a *run) mountArtifact(out *mounted, i int, attr string, info *define.Info)
 		return err
 	}
 	if a.readable(info) {
-		relabel := m.relabelling()
-		if relabel == nil && info.Host.Security.SELinuxEnabled {
-			relabel = []string{"z"} // containers may read nothing else
+		var relabel []string
+		if m.Relabel != "" || info.Host.Security.SELinuxEnabled {
+			relabel = []string{"z"} // containers may read nothing else; never one alone, as other steps have the same artifact
 		}
 		out.mounts = append(out.mounts, m.bind(source, relabel))
 		return nil
@@ -212,7 +212,7 @@ func resolve(ctx context.Context, host hostfs.Host, p string) (string, error) {
 		rest = rest[1:]
 		target, err := host.Readlink(ctx, next)
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, hostfs.ErrUnreachable), err != nil && ctx.Err() != nil:
 			return "", err
 		case err != nil: // no link
 			done = next

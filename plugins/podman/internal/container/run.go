@@ -88,6 +88,9 @@ func (a *run) save(change func(*checkpoint)) error {
 func (r *Runner) Run(ctx context.Context, req *sdk.Request) (any, error) {
 	began := time.Now()
 	in, err := Decode(req)
+	if err == nil {
+		err = owner.CheckLabels(in.Labels)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func unpack(r io.Reader, root *os.Root, wantFolder bool, left *allowance) error 
 		if err := left.take(h.Size); err != nil {
 			return errCollect{err}
 		}
-		if err := unpackEntry(tr, root, h, inside, first); err != nil {
+		if err := unpackEntry(tr, root, h, inside, first, left); err != nil {
 			return err
 		}
 	}
@@ -98,7 +98,7 @@ func (l *allowance) take(size int64) error {
 	return nil
 }
 
-func unpackEntry(r io.Reader, root *os.Root, h *tar.Header, inside, first string) error {
+func unpackEntry(r io.Reader, root *os.Root, h *tar.Header, inside, first string, left *allowance) error {
 	name := path.Join(content, inside)
 	theirs := func(format string, args ...any) error {
 		return errCollect{fmt.Errorf("%s: %w", inside, fmt.Errorf(format, args...))}
@@ -122,10 +122,23 @@ func unpackEntry(r io.Reader, root *os.Root, h *tar.Header, inside, first string
 		if !ok {
 			return theirs("a hard link that leads out of the folder cannot be collected")
 		}
-		return root.Link(path.Join(content, target), name)
+		return link(root, path.Join(content, target), name, left)
 	default:
 		return theirs("only files, folders and links can be collected")
 	}
+}
+
+// link makes a hard link, which counts as what it leads to: in an artifact it is a file of its own.
+func link(root *os.Root, target, name string, left *allowance) error {
+	info, err := root.Lstat(target)
+	if err != nil {
+		return err
+	}
+	left.entries++ // it is taken already
+	if err := left.take(info.Size()); err != nil {
+		return errCollect{err}
+	}
+	return root.Link(target, name)
 }
 
 func unpackFile(r io.Reader, root *os.Root, name string, executable bool) error {

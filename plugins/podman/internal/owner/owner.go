@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/containerpub/cpub/sdk"
 )
@@ -47,6 +48,16 @@ func Labels(req *sdk.Request, users map[string]string) map[string]string {
 	labels[LabelKey] = req.Key
 	labels[LabelAttempt] = strconv.Itoa(req.Attempt)
 	return labels
+}
+
+// CheckLabels refuses labels of a user's that are ours, or Podman's.
+func CheckLabels(users map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(users)) {
+		if strings.HasPrefix(name, "io.cpub.") || strings.HasPrefix(name, "io.containers.") || name == "PODMAN_SYSTEMD_UNIT" {
+			return sdk.Invalidf("labels", "the label %q is not for steps to give", name)
+		}
+	}
+	return nil
 }
 
 // Name is the name of the one thing of a kind that a key has. Names are unique in a store, which is what keeps two attempts

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 	"github.com/containerpub/cpub/plugins/podman/steps"
 	"github.com/containerpub/cpub/sdk"
 	"github.com/containerpub/cpub/sdk/schema"
@@ -110,21 +111,11 @@ func (in Input) check() error {
 	if *in.StartLimit <= 0 {
 		return sdk.Invalidf("start_limit", "start_limit must be more than nothing")
 	}
-	if err := CheckLabels(in.Labels); err != nil {
+	if err := owner.CheckLabels(in.Labels); err != nil {
 		return err
 	}
 	_, _, err := ParseRestart(in.Restart)
 	return err
-}
-
-// CheckLabels refuses labels that are ours, or Podman's.
-func CheckLabels(labels map[string]string) error {
-	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		if strings.HasPrefix(name, "io.cpub.") || strings.HasPrefix(name, "io.containers.") || name == "PODMAN_SYSTEMD_UNIT" {
-			return sdk.Invalidf("labels", "the label %q is not for steps to give", name)
-		}
-	}
-	return nil
 }
 
 // CheckPorts refuses ports that cannot be published, and gives the others with their defaults.

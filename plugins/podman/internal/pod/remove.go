@@ -3,6 +3,8 @@ package pod
 import (
 	"context"
 	"fmt"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/containers/podman/v5/libpod/define"
@@ -49,12 +51,31 @@ func (r *Runner) removePod(ctx context.Context, nameOrID string, grace time.Dura
 			return fmt.Errorf("stopping the pod %s: %w", found.Name, err)
 		}
 	}
-	report, err := pods.Remove(call, found.ID, new(pods.RemoveOptions).WithForce(true).WithTimeout(uint(seconds(grace))))
-	if err == nil {
-		err = report.Err
+	err = removeStopped(call, found.ID, grace)
+	for deadline := time.Now().Add(busyTime); busy(err) && time.Now().Before(deadline); {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(busyTime / 50):
+		}
+		err = removeStopped(call, found.ID, grace)
 	}
 	if err != nil && !client.NotFound(err) {
 		return fmt.Errorf("removing the pod %s: %w", found.Name, err)
 	}
 	return nil
+}
+
+// busyTime is how long Podman's own clean-up of containers that have just ended may keep their mounts.
+const busyTime = 10 * time.Second
+
+// busy tells whether a removal failed since that clean-up was under way: Podman 4.3.1 does not wait for it.
+func busy(err error) bool { return err != nil && strings.Contains(err.Error(), syscall.EBUSY.Error()) }
+
+func removeStopped(call context.Context, id string, grace time.Duration) error {
+	report, err := pods.Remove(call, id, new(pods.RemoveOptions).WithForce(true).WithTimeout(uint(seconds(grace))))
+	if err == nil {
+		err = report.Err
+	}
+	return err
 }

@@ -260,9 +260,6 @@ func endedUnwatched(t *testing.T, e *env, all []lost) {
 		if rec.EndedBy != l.want {
 			t.Errorf("%s: ended by %q with %d, want %q (%v)", l.name, rec.EndedBy, out.ExitCode, l.want, r.Err)
 		}
-		if rec.CPUThrottled != nil {
-			t.Errorf("%s: throttled %v s, which nobody can know", l.name, *rec.CPUThrottled)
-		}
 		if l.name == "success" && rec.MemoryPeak != nil && (*rec.MemoryPeak < 80<<20 || *rec.MemoryPeak > 100<<20) {
 			t.Errorf("%s: 80 MiB were used, and the peak is %d", l.name, *rec.MemoryPeak)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/containerpub/cpub/plugins/podman/internal/owner"
 	"github.com/containerpub/cpub/plugins/podman/internal/pod"
 	"github.com/containerpub/cpub/plugins/podman/steps"
 	"github.com/containerpub/cpub/sdk"
@@ -88,5 +89,5 @@ func (in *Input) check() (err error) {
 	if *in.StartLimit <= 0 || *in.Grace < 0 {
 		return sdk.Invalidf("start_limit", "start_limit and grace must be more than nothing")
 	}
-	return pod.CheckLabels(in.Labels)
+	return owner.CheckLabels(in.Labels)
 }
