@@ -252,13 +252,22 @@ func (p *Podman) Restart(t testing.TB) {
 // Run runs the podman command on the service's store and returns what it printed.
 func (p *Podman) Run(t testing.TB, args ...string) string {
 	t.Helper()
+	out, err := p.Try(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Try is Run for what may fail.
+func (p *Podman) Try(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	out, err := p.command(ctx, args...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("podman %s: %v\n%s", strings.Join(args, " "), err, out)
+		return "", fmt.Errorf("podman %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(string(out)), nil
 }
 
 func (p *Podman) command(ctx context.Context, args ...string) *exec.Cmd {

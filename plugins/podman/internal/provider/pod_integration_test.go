@@ -53,10 +53,24 @@ func TestPod(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				c.test(t, e)
-				e.podman.Run(t, "pod", "rm", "--all", "--force", "--time=0")
+				e.removePods(t)
 			})
 		}
 	})
+}
+
+// removePods removes all pods. Podman 4.3.1 may fail once, while it is still cleaning up containers that have just ended.
+func (e *env) removePods(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		_, err := e.podman.Try("pod", "rm", "--all", "--force", "--time=0")
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // podCall is a call about the pod `web`.
