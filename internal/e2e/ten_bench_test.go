@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/containerpub/cpub/internal/testenv"
@@ -37,11 +38,15 @@ func BenchmarkTenAtATime(b *testing.B) {
 			image := s.env.Registry + "/dart-function-hello-v1:latest"
 			file := filepath.Join(s.dir, "ten.hcl")
 			s.writeFile(file, tenPipeline)
+			theirs := limits
+			if version == "4.3.1" { // ten at a time, its --userns auto locks up for good
+				theirs = strings.Replace(limits, "--userns auto ", "", 1)
+			}
 			podman := filepath.Join(s.dir, "podman-of-the-test")
 			s.writeFile(podman, s.podmanCLI()+"podman \"$@\"\n")
 			script := s.bash(fmt.Sprintf(
 				"seq %d | xargs -P10 -I{} bash %s run --rm --tls-verify=false %s --env 'FUNCTION_INPUT={\"name\":\"{}\"}' %s\n",
-				calls, podman, limits, image))
+				calls, podman, theirs, image))
 			compare(b, func(int) { s.mustCpub("run", file, "-var", "image="+image, "-var", "calls="+strconv.Itoa(calls)) }, script)
 		})
 	}
