@@ -23,7 +23,7 @@ func WriteTar(w io.Writer, dir *os.Root) error {
 		if name == "." {
 			return nil
 		}
-		return writeEntry(tw, dir, name, d)
+		return WriteTarEntry(tw, dir, name, name, d)
 	})
 	if err != nil {
 		return fmt.Errorf("packing %s: %w", dir.Name(), err)
@@ -31,11 +31,12 @@ func WriteTar(w io.Writer, dir *os.Root) error {
 	return tw.Close()
 }
 
-func writeEntry(tw *tar.Writer, dir *os.Root, name string, d fs.DirEntry) error {
-	header := &tar.Header{Name: name, ModTime: time.Unix(0, 0)}
+// WriteTarEntry writes one entry of a folder under a name, in the form that WriteTar gives it.
+func WriteTarEntry(tw *tar.Writer, dir *os.Root, name, as string, d fs.DirEntry) error {
+	header := &tar.Header{Name: as, ModTime: time.Unix(0, 0)}
 	switch d.Type() {
 	case fs.ModeDir:
-		header.Typeflag, header.Mode, header.Name = tar.TypeDir, 0o755, name+"/"
+		header.Typeflag, header.Mode, header.Name = tar.TypeDir, 0o755, as+"/"
 		return tw.WriteHeader(header)
 	case fs.ModeSymlink:
 		target, err := dir.Readlink(name)
@@ -48,14 +49,14 @@ func writeEntry(tw *tar.Writer, dir *os.Root, name string, d fs.DirEntry) error 
 		header.Typeflag, header.Mode, header.Linkname = tar.TypeSymlink, 0o777, target
 		return tw.WriteHeader(header)
 	case 0:
-		return writeFile(tw, dir, header)
+		return writeFile(tw, dir, name, header)
 	default:
 		return fmt.Errorf("%s is neither a file, nor a folder, nor a link", name)
 	}
 }
 
-func writeFile(tw *tar.Writer, dir *os.Root, header *tar.Header) error {
-	f, err := OpenRegular(dir, header.Name)
+func writeFile(tw *tar.Writer, dir *os.Root, name string, header *tar.Header) error {
+	f, err := OpenRegular(dir, name)
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func writeFile(tw *tar.Writer, dir *os.Root, header *tar.Header) error {
 		return err
 	}
 	if n, err := io.CopyN(tw, f, info.Size()); err != nil {
-		return fmt.Errorf("%s has %d bytes where it had %d: it changed while it was read", header.Name, n, info.Size())
+		return fmt.Errorf("%s has %d bytes where it had %d: it changed while it was read", name, n, info.Size())
 	}
 	return nil
 }

@@ -65,22 +65,29 @@ func StartTamperedPodman(t testing.TB, version string) *Podman {
 	return p
 }
 
-// Configure replaces a text of containers.conf, and starts the service again.
-func (p *Podman) Configure(t testing.TB, from, to string) {
+// Configure changes a file of Podman's configuration, which a variable of Environ names, and starts the service again. undo puts it back.
+func (p *Podman) Configure(t testing.TB, variable string, change func(string) string) (undo func()) {
 	t.Helper()
-	path := filepath.Join(p.dir, "containers.conf")
-	text, err := os.ReadFile(path)
+	path := ""
+	for _, v := range p.Environ {
+		if value, ok := strings.CutPrefix(v, variable+"="); ok {
+			path = value
+		}
+	}
+	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), from) {
-		t.Fatalf("%s has no %q:\n%s", path, from, text)
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p.Kill(t)
+		p.Restart(t)
 	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(text), from, to, 1)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	p.Kill(t)
-	p.Restart(t)
+	write(change(string(before)))
+	return func() { write(string(before)) }
 }
 
 // PodmanBinary finds the podman of that version, or fails the test saying how to get it.

@@ -42,11 +42,8 @@ func (l leftover) item() sdk.Item {
 
 // Prune is Sweep, and tells which containers that are. With dryRun nothing is removed.
 func (b *Builder) Prune(ctx context.Context, sweep sdk.Sweep, dryRun bool) ([]sdk.Item, error) {
-	alive := map[string]bool{}
-	for _, r := range sweep.LiveRuns {
-		alive[owner.RunHash(r)] = true
-	}
-	unwanted := func(l leftover) bool { return !alive[l.runHash] && sweep.Old(l.created) }
+	live := owner.Live(sweep)
+	unwanted := func(l leftover) bool { return !live(l.runHash) && sweep.Old(l.created) }
 	var items []sdk.Item
 	err := b.removeMarked(ctx, func(l leftover) bool {
 		if unwanted(l) {

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/containers/podman/v5/libpod/define"
 	"github.com/containers/podman/v5/pkg/specgen"
@@ -156,40 +155,6 @@ func packOne(tw *tar.Writer, name, source string) error {
 		if as == "." || as == "" {
 			return nil
 		}
-		return packEntry(tw, root, p, as, d)
+		return sdk.WriteTarEntry(tw, root, p, as, d)
 	})
-}
-
-func packEntry(tw *tar.Writer, root *os.Root, p, as string, d fs.DirEntry) error {
-	header := &tar.Header{Name: as, ModTime: time.Unix(0, 0), Format: tar.FormatPAX}
-	switch d.Type() {
-	case fs.ModeDir:
-		header.Typeflag, header.Mode, header.Name = tar.TypeDir, 0o755, as+"/"
-		return tw.WriteHeader(header)
-	case fs.ModeSymlink:
-		target, err := root.Readlink(p)
-		if err != nil {
-			return err
-		}
-		header.Typeflag, header.Mode, header.Linkname = tar.TypeSymlink, 0o777, target
-		return tw.WriteHeader(header)
-	}
-	f, err := sdk.OpenRegular(root, p)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	header.Typeflag, header.Size, header.Mode = tar.TypeReg, info.Size(), 0o644
-	if info.Mode()&0o111 != 0 {
-		header.Mode = 0o755
-	}
-	if err := tw.WriteHeader(header); err != nil {
-		return err
-	}
-	_, err = io.CopyN(tw, f, info.Size())
-	return err
 }

@@ -36,31 +36,11 @@ func (r *real) variable(name string) string {
 	return ""
 }
 
-// configure writes containers.conf or storage.conf as change makes it, starts the service again, and gives what undoes it.
-func (r *real) configure(file string, change func(string) string) (undo func()) {
-	r.t.Helper()
-	path := r.variable(file)
-	before, err := os.ReadFile(path)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	write := func(text string) {
-		r.t.Helper()
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			r.t.Fatal(err)
-		}
-		r.Kill(r.t)
-		r.Restart(r.t)
-	}
-	write(change(string(before)))
-	return func() { write(string(before)) }
-}
-
 // engine sets a line in the section [engine] of containers.conf.
 func (r *real) engine(line string) func() {
 	r.t.Helper()
 	name, _, _ := strings.Cut(line, " ")
-	return r.configure("CONTAINERS_CONF", func(text string) string {
+	return r.Configure(r.t, "CONTAINERS_CONF", func(text string) string {
 		var kept []string
 		for _, l := range strings.Split(text, "\n") {
 			if !strings.HasPrefix(l, name+" ") {
@@ -140,7 +120,7 @@ func (r *real) programs() {
 	if err := os.WriteFile(crun, []byte("#!/bin/sh\nexec runc \"$@\"\n"), 0o755); err != nil {
 		r.t.Fatal(err)
 	}
-	undo = r.configure("CONTAINERS_CONF", func(text string) string {
+	undo = r.Configure(r.t, "CONTAINERS_CONF", func(text string) string {
 		return strings.Replace(text, `runtime = "runc"`, `runtime = "crun"`, 1) + fmt.Sprintf("[engine.runtimes]\ncrun = [%q]\n", crun)
 	})
 	if _, err := os.Stat("/sys/fs/cgroup/unified"); err == nil {
@@ -169,7 +149,7 @@ func (r *real) programs() {
 // store gives Podman a store of another kind, and little room.
 func (r *real) store() {
 	r.t.Helper()
-	undo := r.configure("CONTAINERS_STORAGE_CONF", func(text string) string {
+	undo := r.Configure(r.t, "CONTAINERS_STORAGE_CONF", func(text string) string {
 		return text + "[storage.options.overlay]\nmount_program = \"/usr/bin/fuse-overlayfs\"\n"
 	})
 	r.wrong(r.look(), "podman_overlay", "fuse-overlayfs", "remove `mount_program`")
@@ -178,7 +158,7 @@ func (r *real) store() {
 
 	// A store that was made with vfs stays so: the remedy makes it anew, here in another folder.
 	anew := filepath.Join(filepath.Dir(r.variable("CONTAINERS_STORAGE_CONF")), "vfs")
-	undo = r.configure("CONTAINERS_STORAGE_CONF", func(text string) string {
+	undo = r.Configure(r.t, "CONTAINERS_STORAGE_CONF", func(text string) string {
 		return strings.ReplaceAll(strings.Replace(text, `"overlay"`, `"vfs"`, 1), "/root\"", "/vfs\"")
 	})
 	r.wrong(r.look(), "podman_storage_driver", "vfs", `driver = "overlay"`)
@@ -193,7 +173,7 @@ func (r *real) store() {
 		r.t.Fatal(err)
 	}
 	mount(r.t, "-t", "tmpfs", "-o", "size=64m,nr_inodes=5000", "tmpfs", small)
-	undo = r.configure("CONTAINERS_STORAGE_CONF", func(text string) string { return strings.ReplaceAll(text, "/root\"", "/small\"") })
+	undo = r.Configure(r.t, "CONTAINERS_STORAGE_CONF", func(text string) string { return strings.ReplaceAll(text, "/root\"", "/small\"") })
 	found := r.look()
 	r.wrong(found, "podman_space", "MiB left", "more room")
 	r.wrong(found, "podman_inodes", "inodes left", "more inodes")
@@ -264,7 +244,7 @@ func TestRealRootless(t *testing.T) {
 			if f := named(found, "podman_connection"); !strings.Contains(f[0].Detail, "rootless, of cpub-rootless") {
 				t.Errorf("%+v", f)
 			}
-			undo := r.configure("CONTAINERS_CONF", func(text string) string { return text + "[network]\ndefault_rootless_network_cmd = \"slirp4netns\"\n" })
+			undo := r.Configure(r.t, "CONTAINERS_CONF", func(text string) string { return text + "[network]\ndefault_rootless_network_cmd = \"slirp4netns\"\n" })
 			r.well(r.look(), "podman_rootless_network")
 			undo()
 			if _, err := exec.LookPath("pasta"); err != nil && newer(version, "5.0.0") {

@@ -56,11 +56,8 @@ func (s *Store) Sweep(ctx context.Context, sweep sdk.Sweep) (int, error) {
 
 // unwantedBy tells which names a sweep removes.
 func unwantedBy(sweep sdk.Sweep) func(kept) bool {
-	alive := map[string]bool{}
-	for _, r := range sweep.LiveRuns {
-		alive[owner.RunHash(r)] = true
-	}
-	return func(k kept) bool { return !alive[k.run] && sweep.Old(k.since) }
+	live := owner.Live(sweep)
+	return func(k kept) bool { return !live(k.run) && sweep.Old(k.since) }
 }
 
 // drop removes the names that unwanted tells, with the images that have no other.

@@ -78,6 +78,15 @@ func Short(key string) string {
 // RunHash is a run's name as part of an image's name.
 func RunHash(run string) string { return hash(run) }
 
+// Live tells of a RunHash whether its run is among a sweep's live ones.
+func Live(sweep sdk.Sweep) func(runHash string) bool {
+	live := map[string]bool{}
+	for _, r := range sweep.LiveRuns {
+		live[RunHash(r)] = true
+	}
+	return func(runHash string) bool { return live[runHash] }
+}
+
 func hash(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:16])

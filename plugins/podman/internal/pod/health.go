@@ -36,8 +36,8 @@ func ReadHealth(input json.RawMessage) (*Health, error) {
 	if h == nil {
 		return nil, nil //nolint:nilnil // there is none
 	}
-	h.Interval, h.Timeout = orDuration(h.Interval, 2*time.Second), orDuration(h.Timeout, 10*time.Second)
-	h.StartPeriod = orDuration(h.StartPeriod, 0)
+	h.Interval, h.Timeout = OrDuration(h.Interval, 2*time.Second), OrDuration(h.Timeout, 10*time.Second)
+	h.StartPeriod = OrDuration(h.StartPeriod, 0)
 	if h.Retries == nil {
 		three := 3
 		h.Retries = &three

@@ -69,7 +69,7 @@ func decode(req *sdk.Request) (Input, error) {
 	if in.Share == nil {
 		in.Share = []string{"net"}
 	}
-	in.Grace, in.StartLimit = orDuration(in.Grace, 10*time.Second), orDuration(in.StartLimit, time.Minute)
+	in.Grace, in.StartLimit = OrDuration(in.Grace, 10*time.Second), OrDuration(in.StartLimit, time.Minute)
 	if err := CheckName("name", in.Name); err != nil {
 		return in, err
 	}
@@ -83,7 +83,8 @@ func decode(req *sdk.Request) (Input, error) {
 	return in, in.check()
 }
 
-func orDuration(d *schema.Duration, def time.Duration) *schema.Duration {
+// OrDuration is d, or what stands for it where it was left out.
+func OrDuration(d *schema.Duration, def time.Duration) *schema.Duration {
 	if d == nil {
 		v := schema.Duration(def)
 		return &v

@@ -187,7 +187,13 @@ func TestBuildBesideSystemd(t *testing.T) {
 	for _, version := range testenv.PodmanVersions {
 		t.Run(version, func(t *testing.T) {
 			p := testenv.StartPodman(t, version)
-			p.Configure(t, "cgroup_manager = \"cgroupfs\"", "cgroup_manager = \"systemd\"")
+			p.Configure(t, "CONTAINERS_CONF", func(text string) string {
+				const manager = "cgroup_manager = "
+				if !strings.Contains(text, manager+`"cgroupfs"`) {
+					t.Fatalf("no manager of cgroups in:\n%s", text)
+				}
+				return strings.Replace(text, manager+`"cgroupfs"`, manager+`"systemd"`, 1)
+			})
 			buildLimits(t, newEnv(t, p), "")
 		})
 	}

@@ -47,7 +47,7 @@ func decode(req *sdk.Request) (Input, error) {
 	if in.Restart == "" {
 		in.Restart = "on-failure"
 	}
-	in.Grace, in.StartLimit = or(in.Grace, 10*time.Second), or(in.StartLimit, time.Minute)
+	in.Grace, in.StartLimit = pod.OrDuration(in.Grace, 10*time.Second), pod.OrDuration(in.StartLimit, time.Minute)
 	if err := pod.CheckName("name", in.Name); err != nil {
 		return in, err
 	}
@@ -55,14 +55,6 @@ func decode(req *sdk.Request) (Input, error) {
 		return in, nil
 	}
 	return in, in.check()
-}
-
-func or(d *schema.Duration, def time.Duration) *schema.Duration {
-	if d == nil {
-		v := schema.Duration(def)
-		return &v
-	}
-	return d
 }
 
 func (in *Input) check() (err error) {
